@@ -23,6 +23,7 @@ ASKED = frozenset(
         "memo-key-omits-argument",
         "mutable-default-stored",
         "swallowed-interrupt",
+        "unclamped-exponential",
         "uncorrected-ema",
         "unknown-string-default",
         "where-hides-nan",

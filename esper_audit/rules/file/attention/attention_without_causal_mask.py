@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
@@ -30,6 +31,9 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, arguments_of, dotted, terminal_name
 
 IS_CAUSAL_POSITION = SIGNATURES["scaled_dot_product_attention"].is_causal
+DECODER = frozenset({"decoder"})
+VOCABULARY = re.compile(r"vocab|lm_head|token_emb|tok_emb", re.IGNORECASE)
+MEMORY = re.compile(r"memory|encoder|cross|context", re.IGNORECASE)
 MODULE_KINDS = frozenset({"MultiheadAttention"})
 LATER_POSITIONS = "`{}` attends to later positions: {}, in `{}`, which {}"
 BY_NAME = "is causal by its name"
@@ -40,10 +44,13 @@ class CausalMaskOptions(Options, frozen=True, kw_only=True, forbid_unknown_field
     """The names of causal modules.
 
     `words`: words in the name of a class, base, function or file.
+    `decoders`: also take the word `decoder` for one where the file names no vocabulary, or where the
+    class attends to a memory, as the decoders of images, masks and objects do.
     `topologies`: strings with which a decorator registers the module or its factory.
     """
 
     words: frozenset[str] = frozenset({"causal", "autoregressive", "gpt", "decoder"})
+    decoders: bool = False
     topologies: frozenset[str] = frozenset(
         {"transformer", "decoder", "gpt", "causal", "causal_lm", "autoregressive", "language_model"}
     )
@@ -61,11 +68,11 @@ class AttentionWithoutCausalMask(Rule):
     Why: in training each position reads the token that it has to predict. The loss falls, the gate
     accepts the seed, and the advantage is gone when the model generates text.
 
-    Quiet: a function or method of the project's own with such a name; any mask except the literal
-    None (a `key_padding_mask` hides no later position), a computed `is_causal`, `**kwargs`; keys from
-    another input than the queries; encoders, vision, pooling and similar modules by name; docstrings
-    that contain bidirectional, non-causal, cross-attention, encoder or prefix; for a softmax, a
-    function that uses any mask, bias or cache.
+    Quiet: a decoder of no text (option `decoders`); a function or method of the project's own with such a
+    name; any mask except the literal None (a `key_padding_mask` hides no later position), a computed
+    `is_causal`, `**kwargs`; keys from another input than the queries; encoders, vision, pooling and
+    similar modules by name; docstrings that contain bidirectional, non-causal, cross-attention, encoder
+    or prefix; for a softmax, a function that uses any mask, bias or cache.
 
     Tickets: deep dive 1.4, real code
     """
@@ -123,21 +130,31 @@ class AttentionWithoutCausalMask(Rule):
         innermost = next(
             (s for s in reversed(scopes) if isinstance(s, ast.ClassDef)), scopes[-1]
         ).name
+        words = self._words(scopes, file)
         path = [part.removesuffix(".py") for part in file.source.path.split("/")[-2:]]
         if is_bidirectional(path, [tree, *scopes]):
             return None
         for scope in reversed(scopes):
             bases = map(ast.unparse, scope.bases) if isinstance(scope, ast.ClassDef) else ()
             for name, shown in ((scope.name, ""), *((base, f"({base})") for base in bases)):
-                if not self.options.words.isdisjoint(identifier_words(name)):
+                if not words.isdisjoint(identifier_words(name)):
                     return scope.name + shown, BY_NAME
         for string, owner in registrations(file, scopes):
             if string in self.options.topologies:
                 return innermost, f'`{owner.name}` registers for "{string}"'
-        if not self.options.words.isdisjoint(identifier_words(path[-1])):
+        if not words.isdisjoint(identifier_words(path[-1])):
             return innermost, "is causal by the name of its file"
         documented = documented_as_causal(scopes)
         return (documented, BY_DOCSTRING) if documented else None
+
+    def _words(
+        self, scopes: list[ast.FunctionDef | ast.ClassDef], file: FileView
+    ) -> frozenset[str]:
+        """Return the words that make a scope causal: `decoder` in a file of text models only."""
+        is_of_text = VOCABULARY.search(file.source.text) and not MEMORY.search(file.text(scopes[0]))
+        return self.options.words - (
+            frozenset() if self.options.decoders or is_of_text else DECODER
+        )
 
 
 def _kind(call: ast.Call, file: FileView) -> str:

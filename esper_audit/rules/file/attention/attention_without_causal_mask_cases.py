@@ -10,6 +10,21 @@ DOCUMENTED = (
 )
 VALID = (
     Valid(
+        "a decoder of objects, which see each other",
+        """
+        from torch import nn
+
+
+        class ObjectDecoderLayer(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.attn = nn.MultiheadAttention(width, 8)
+
+            def forward(self, queries, points):
+                return self.attn(queries, queries, queries)[0]
+        """,
+    ),
+    Valid(
         "is_causal in a causal module",
         """
         class CausalAttention(nn.Module):
@@ -158,6 +173,37 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a decoder of text",
+        """
+        from torch import nn
+
+
+        class DecoderBlock(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.attn = nn.MultiheadAttention(width, 8)
+
+            def forward(self, x):
+                return self.attn(x, x, x)[0]
+
+
+        class Language(nn.Module):
+            def __init__(self, vocab_size, width):
+                super().__init__()
+                self.embed = nn.Embedding(vocab_size, width)
+                self.block = DecoderBlock(width)
+        """,
+        (
+            (
+                10,
+                (
+                    "`self.attn` attends to later positions: no attn_mask and no is_causal, in "
+                    "`DecoderBlock`, which is causal by its name"
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "a seed made by a function that is registered for transformers",
         """

@@ -11,6 +11,16 @@ SINGLE = "`{}` normalises an axis of length 1 (`{}`): each weight is 1"
 
 VALID = (
     Valid(
+        "one query, whose scores have one axis",
+        """
+        import torch
+        def attend_one(queries, keys, values, h):
+            scores = keys[:, h] @ queries[h]
+            weights = torch.softmax(scores, dim=0)
+            return weights @ values[:, h]
+        """,
+    ),
+    Valid(
         "the axis that is summed, in four notations",
         """
         import torch

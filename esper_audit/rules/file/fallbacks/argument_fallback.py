@@ -24,6 +24,7 @@ from esper_audit.source.idioms.fallbacks.argument_defaults import (
     parameters_defaulting_to_none,
     targets_of,
 )
+from esper_audit.source.idioms.fallbacks.intended_defaults import is_left_out_on_purpose
 from esper_audit.source.idioms.fallbacks.placeholders import is_placeholder
 from esper_audit.source.idioms.fallbacks.tensor_parameters import (
     TensorParameters,
@@ -87,7 +88,10 @@ class ArgumentFallback(Rule):
     low`); sizes, layer types, names and all parameters that are not annotated or used as tensors
     (with the option `adopted` only those that are annotated or used as something else); without
     `adopted` also parameters that no annotation makes a tensor, since most of them are conventions, and
-    those whose docstring states the default, `out`, and placeholders that are not read: beside a flag
+    those whose docstring states the default, what a caller in the file leaves out on purpose (it passes
+    None, or an argument of its own that is None by default), what the function tests in several places,
+    pairs of all rows of both (`cdist`, `x @ z.T`: one set with itself), indices, what only updates a
+    state of the object, `out`, and placeholders that are not read: beside a flag
     (`has_u=u is not None`), or for a kernel (`kernel[grid](u if u is not None else h)`); constructors,
     whose parameters are configuration; either-or inputs that both default to None (`input_ids`,
     `inputs_embeds`); the sides of a relation (`pos_i`, `pos_j`; `K`, `new_K`), which may be the same;
@@ -167,6 +171,8 @@ class ArgumentFallback(Rule):
             return True
         symbol = symbol_of([*file.definitions(function), function])
         targets = targets_of(function, found) | {found.parameter}
+        if is_left_out_on_purpose(function, found, targets, file):
+            return True
         return bool(ATTENTION.search(symbol.lower())) and is_key_or_value(function, targets)
 
 

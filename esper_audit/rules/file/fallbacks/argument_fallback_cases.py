@@ -6,6 +6,54 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "all pairs of one set with itself, indices, and a basis that only a state is updated with",
+        """
+        import torch
+
+
+        def distances(x: torch.Tensor, z: torch.Tensor | None = None):
+            z = x if z is None else z
+            return torch.sub(1, torch.mm(x, z.transpose(0, 1)))
+
+
+        def gaps(x: torch.Tensor, z: torch.Tensor | None = None):
+            if z is None:
+                z = x
+            return (x.unsqueeze(1) - z.unsqueeze(0)).norm(dim=-1)
+
+
+        def lengths(offsets: torch.LongTensor, on_host: torch.LongTensor | None = None):
+            kept = on_host if on_host is not None else offsets
+            return kept[1:] - kept[:-1]
+
+
+        def project(self, grad: torch.Tensor, basis: torch.Tensor | None = None):
+            self.update(x=grad if basis is None else basis)
+            return self.low_rank(grad)
+        """,
+    ),
+    Valid(
+        "an argument that callers in the file leave out on purpose",
+        """
+        import torch
+
+
+        def loss(old: torch.Tensor, sampled: torch.Tensor | None = None):
+            if sampled is not None:
+                check(sampled)
+            return old - (old if sampled is None else sampled)
+
+
+        class Decoder:
+            def forward(self, x: torch.Tensor, points: torch.Tensor | None = None):
+                points = x if points is None else points
+                return self.cross(x, points)
+
+            def predict(self, x: torch.Tensor, points: torch.Tensor | None = None):
+                return self.layer(x, points=points)
+        """,
+    ),
+    Valid(
         "placeholders that a kernel does not read, or that a flag switches off",
         """
         import torch

@@ -17,6 +17,7 @@ from esper_audit.source.idioms.classes.module_methods import (
     changes_mode,
     has_result,
     is_callable_value,
+    is_mode_switch,
 )
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
@@ -29,9 +30,13 @@ ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
 class ModuleAttributeShadowsMethodOptions(
     Options, frozen=True, forbid_unknown_fields=True, kw_only=True
 ):
-    """`types`: also report attributes with the name of `type()`, which torch calls on no child."""
+    """`types`: also report attributes with the name of `type()`, which torch calls on no child.
+
+    `procedures`: also report `train(loader, epochs)` and the like, which train and are no switch.
+    """
 
     types: bool = False
+    procedures: bool = False
 
 
 class ModuleAttributeShadowsMethod(Rule):
@@ -46,7 +51,8 @@ class ModuleAttributeShadowsMethod(Rule):
     raises "object is not callable" in another file. Without the base the mode does not change, and
     `model = model.eval()` is None where the override returns nothing.
 
-    Quiet: a value that can be called: a method, a function, a lambda, `functools.partial`,
+    Quiet: `train` and `eval` with parameters of their own or with a loop, which are procedures and a
+    public name (option `procedures`); a value that can be called: a method, a function, a lambda, `functools.partial`,
     `torch.compile`; abstract overrides, those that raise, and the stubs of `typing.overload`; an
     attribute `type`, as `Module.type()` goes by `to()` in practice and no module calls it on its
     children; classes that are no modules.
@@ -129,6 +135,8 @@ class ModuleAttributeShadowsMethod(Rule):
             return
         taken = [p.arg for p in parameters(node.args)][1:]
         if not changes_mode(node):
+            if not self.options.procedures and not is_mode_switch(node):
+                return
             words = f"takes {', '.join(taken[:3])} and " if len(taken) > 1 else ""
             message = f"`{owner.name}.{node.name}` {words}never calls the `{node.name}` of its base"
             yield Violation(

@@ -6,6 +6,29 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "procedures that train and evaluate",
+        """
+        from torch import nn
+
+        class World(nn.Module):
+            def train(self, buffer, step):
+                self.update(buffer.sample(step))
+
+            def eval(self, buffer, step):
+                return self.loss(buffer.sample(step))
+
+        class Ensemble(nn.Module):
+            def train(self, loss):
+                self.optimizer.zero_grad()
+                loss.backward()
+
+        class Trainer(nn.Module):
+            def train(self):
+                while self.steps < self.limit:
+                    self.step()
+        """,
+    ),
+    Valid(
         "a data module, which is no module",
         """
         import pytorch_lightning as pl
@@ -240,6 +263,21 @@ INVALID = (
                 self.frozen = not mode
                 for p in self.parameters():
                     p.requires_grad = mode
+        """,
+        (
+            (
+                4,
+                (
+                    "`Backbone.train` never calls the `train` of its base: `eval()` does not change the "
+                    "mode. Call it, or rename this one."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a procedure with the name of a switch, where asked for",
+        """
+        from torch import nn
 
         class Agent(nn.Module):
             def train(self, loader, epochs):
@@ -250,18 +288,12 @@ INVALID = (
             (
                 4,
                 (
-                    "`Backbone.train` never calls the `train` of its base: `eval()` does not change the "
-                    "mode. Call it, or rename this one."
-                ),
-            ),
-            (
-                10,
-                (
                     "`Agent.train` takes loader, epochs and never calls the `train` of its base: `eval()` "
                     "does not change the mode. Call it, or rename this one."
                 ),
             ),
         ),
+        options={"procedures": True},
     ),
     Invalid(
         "an override that returns nothing",

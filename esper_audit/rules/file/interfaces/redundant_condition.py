@@ -19,36 +19,48 @@ from esper_audit.source.idioms.branches.counters import (
     truth_of_size,
 )
 from esper_audit.source.idioms.branches.decidable import TestedNames, is_possibly_decided
-from esper_audit.source.idioms.branches.restated_tests import is_harmless
+from esper_audit.source.idioms.branches.restated_tests import (
+    is_harmless,
+    is_nested_wrongly,
+    is_neutral,
+)
 from esper_audit.source.idioms.branches.return_types import type_returned
+from esper_audit.source.idioms.fallbacks.argument_defaults import is_none
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, parameters
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 
 class RedundantConditionOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`assignments`: also report what an assignment above decides."""
+    """`assignments`: also report what an assignment above decides.
+
+    `restated`: also report an operand that changes nothing, as an earlier test has shown it.
+    """
 
     assignments: bool = False
+    restated: bool = False
 
 
 class RedundantCondition(Rule):
     """A condition, or half of one, is decided already.
 
-    What: an operand of `and` or `or` that an earlier test of the function decides; a parameter that is
-    a bool by annotation and default, tested for None; a counter that was incremented just before and is
-    compared with less; `isinstance(out, tuple)` of what a function or layer of torch returns;
-    `len(x) >= 0` and other comparisons of what is known. With the option `assignments` also what an
-    assignment above decides.
+    What: an operand of `and` or `or` that an earlier test of the function decides and whose branch does
+    what the `else` of that test does, too; a parameter that is a bool by annotation and default, and that
+    is tested for None and not read otherwise; a counter that was incremented just before and is compared
+    with less; `isinstance(out, tuple)` of what a function or layer of torch returns; `len(x) >= 0` and
+    other comparisons of what is known. With the option `assignments` also what an assignment above
+    decides.
 
     Why: the branch that was meant never runs, or always does: a wrong nesting, a flag without effect,
     an initialisation that is skipped.
 
-    Quiet: asserts and what they show, as type checkers need them; an `isinstance` that is repeated, and
-    what an `elif` repeats of the conditions above it; what repeats a test that holds and has no `else`, and
-    what only raises, as both do no harm; names that are bound again in
-    between; annotations that permit None; counters that anything but constants and increments sets; what
-    an assignment above decides, which mostly keeps a branch for later.
+    Quiet: any other operand that changes nothing (option `restated`); asserts and what they show, as type
+    checkers need them; an `isinstance` that is repeated, and what an `elif` repeats of the conditions
+    above it; what repeats a test that holds and has no `else`, and what only raises, as both do no harm;
+    names that are bound again in between; annotations that permit None; counters that anything but
+    constants and increments sets; what an assignment above decides, which mostly keeps a branch for
+    later.
 
     Tickets: real code
     """
@@ -81,14 +93,14 @@ class RedundantCondition(Rule):
         branches = file.inside(node, ast.If, ast.IfExp) if isinstance(node, Function) else []
         if not isinstance(node, Function) or not branches:
             return
-        flags = _flags(node)
+        flags = _flags(node, file)
         if self._may_be_decided(node, branches, flags, file):
             walked = BranchWalk(
                 node, lambda call: type_returned(call, file), flags, with_asserts=False
             )
             operands = (one for one in walked.constant_operands if self._is_reported(one, file))
             for test, known in [*operands, *filter(_is_by_type, walked.constant_conditions)]:
-                fix = _without(test, file) if _is_neutral(test, known.truth, file) else None
+                fix = _without(test, file) if is_neutral(test, known.truth, file) else None
                 yield _violation(test, known.truth, known.reason, file, fix)
         for test, truth, reason in _compared(node, branches, file):
             yield _violation(test, truth, reason, file)
@@ -115,6 +127,9 @@ class RedundantCondition(Rule):
         """Return whether an operand is to be reported: by a test, or by an assignment where asked for."""
         if found.known.reason.endswith(" sets it"):
             return self.options.assignments and not _is_restated_type(found)
+        is_idle = is_neutral(found.test, found.known.truth, file)
+        if is_idle and not self.options.restated and not is_nested_wrongly(found, file):
+            return False
         return not _is_restated_type(found) and not is_harmless(found, file)
 
 
@@ -143,12 +158,6 @@ def _has_tensor(function: Function, tested: TestedNames, file: FileView) -> bool
     return False
 
 
-def _is_neutral(operand: ast.expr, truth: bool, file: FileView) -> bool:
-    """Return whether an operand changes nothing: a true one of `and`, a false one of `or`."""
-    above = file.parent(operand)
-    return isinstance(above, ast.BoolOp) and isinstance(above.op, ast.And) is truth
-
-
 def _without(operand: ast.expr, file: FileView) -> Replacement | None:
     """Return the fix that leaves out an operand, or None where a comment would be lost."""
     above = file.parent(operand)
@@ -159,16 +168,30 @@ def _without(operand: ast.expr, file: FileView) -> Replacement | None:
     return Replacement(above, word.join(others), safe=True, description="leave out what is known")
 
 
-def _flags(function: Function) -> ConditionFacts:
-    """Return the facts that parameters which are bools by annotation and default are not None."""
+def _flags(function: Function, file: FileView) -> ConditionFacts:
+    """Return the facts that parameters which are bools by annotation and default are not None.
+
+    A flag that the function reads otherwise has its effect there.
+    """
     given, facts = defaults(function.args), ConditionFacts()
     for parameter in parameters(function.args):
         default, annotation = given.get(parameter.arg), parameter.annotation
         is_bool = isinstance(default, ast.Constant) and isinstance(default.value, bool)
-        if is_bool and isinstance(annotation, ast.Name) and annotation.id == "bool":
+        is_flag = is_bool and isinstance(annotation, ast.Name) and annotation.id == "bool"
+        if is_flag and not _is_read(parameter.arg, function, file):
             reason = f"`{parameter.arg}` is a bool"
             facts.atoms[Atom(parameter.arg, "none")] = KnownValue(truth=False, reason=reason)
     return facts
+
+
+def _is_read(name: str, function: Function, file: FileView) -> bool:
+    """Return whether a function reads a name for more than a comparison with None."""
+    reads = (n for n in scan(function, {ast.Name}) if isinstance(n, ast.Name) and n.id == name)
+    return any(not _is_none_test(file.parent(read)) for read in reads)
+
+
+def _is_none_test(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Compare) and is_none(node.comparators[0])
 
 
 def _is_restated_type(found: ConstantCondition) -> bool:

@@ -6,6 +6,36 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "an operand that changes nothing beside a branch that does something else",
+        """
+        def build(rows, name, augment, pad):
+            if isinstance(rows, str):
+                return [rows]
+            if name == "train":
+                if name == "train" and augment:
+                    rows = pad(rows)
+            else:
+                rows = []
+            return rows if isinstance(rows, str) or not pad else pad(rows)
+        """,
+    ),
+    Valid(
+        "a flag that is read, too, and a mask of a private helper",
+        """
+        from torch.nn import functional as F
+
+
+        def offset(line, top: bool = False, verbose: bool = True, mask=None):
+            width = 8 if top is not None else 0
+            mask = F._canonical_mask(mask, "mask", None, "", line.dtype)
+            if mask is not None:
+                line = line + mask
+            if verbose is not None:
+                print(int(verbose))
+            return line.shift(width, "left" if top else "right")
+        """,
+    ),
+    Valid(
         "a test that is repeated where it does no harm",
         """
         def augment(rows, training, pad, lengths=None):
@@ -134,35 +164,37 @@ INVALID = (
             def step(self, new, updates=None):
                 if updates is not None:
                     if updates is not None and self.every > 1:
-                        self.count += 1
+                        self.blend(new)
                 else:
                     self.blend(new)
-
-
-        def pick(a, b):
-            if a is None:
-                return b
-            return a.x if b or a is None else a.y
         """,
-        (
-            (4, "`updates is not None` is always true: line 3 already tests it"),
-            (13, "`a is None` is always false: line 11 already tests it"),
-        ),
+        ((4, "`updates is not None` is always true: line 3 already tests it"),),
         fixed="""
         class Average:
             def step(self, new, updates=None):
                 if updates is not None:
                     if self.every > 1:
-                        self.count += 1
+                        self.blend(new)
                 else:
                     self.blend(new)
-
-
+        """,
+    ),
+    Invalid(
+        "a half that changes nothing, where asked for",
+        """
+        def pick(a, b):
+            if a is None:
+                return b
+            return a.x if b or a is None else a.y
+        """,
+        ((4, "`a is None` is always false: line 2 already tests it"),),
+        fixed="""
         def pick(a, b):
             if a is None:
                 return b
             return a.x if b else a.y
         """,
+        options={"restated": True},
     ),
     Invalid(
         "a bool that is tested for None",

@@ -21,6 +21,95 @@ VALID = (
         """,
     ),
     Valid(
+        "methods that are put on an object of another class",
+        """
+        class WorkerExtension:
+            def load(self, weights):
+                self.get_runner().load(weights)
+
+            def get_runner(self):
+                return self.runner
+        """,
+    ),
+    Valid(
+        "what is set together with a switch that the class leaves off",
+        """
+        from torch import nn
+
+
+        class Encoder(nn.Module):
+            def __init__(self, layers):
+                super().__init__()
+                self.layers, self.checkpointing = layers, False
+
+            def forward(self, x):
+                for layer in self.layers:
+                    if self.checkpointing and self.training:
+                        x = self._checkpointing_func(layer, x)
+                    else:
+                        x = layer(x)
+                return x
+        """,
+    ),
+    Valid(
+        "an object that a function of another file, `__new__` or a wrapper makes",
+        """
+        import torch
+        from torch import nn
+
+        from .layers import add_cross_attention
+
+
+        class Block(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.width = width
+                add_cross_attention(self, width)
+
+            def forward(self, x, context):
+                return self.cross_q(x) + self.cross_k(context)
+
+
+        class Logger:
+            def __new__(cls, name):
+                self = super().__new__(cls)
+                self.profiler = None
+                return self
+
+            def __init__(self, name):
+                self.profile = name
+
+            def start(self):
+                return self.profile and self.profiler
+
+
+        class Model(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.layer = nn.Linear(width, width)
+
+            def save(self, path):
+                if isinstance(self, torch._dynamo.eval_frame.OptimizedModule):
+                    self._orig_mod.save(path)
+        """,
+    ),
+    Valid(
+        "names that a call copies to the object",
+        """
+        from torch import nn
+
+
+        class Wrapper(nn.Module):
+            def __init__(self, model):
+                super().__init__()
+                copy_attr(self, model, include=("labels", "stride"))
+                self.model = model
+
+            def forward(self, x):
+                return self.labels[self.model(x).argmax()], self.stride
+        """,
+    ),
+    Valid(
         "attributes that are set, registered, inherited or defined",
         """
         import torch
@@ -246,6 +335,24 @@ INVALID = (
             (16, "`self.last_linear` is set nowhere in `Encoder` or its bases"),
             (19, "`self.embed_dim` is set nowhere in `Encoder` or its bases"),
         ),
+    ),
+    Invalid(
+        "a switch that the class turns on",
+        """
+        from torch import nn
+
+
+        class Encoder(nn.Module):
+            def __init__(self, layers, chunked):
+                super().__init__()
+                self.layers, self.chunked = layers, chunked
+
+            def forward(self, x):
+                if self.chunked:
+                    return self.by_parts(x)
+                return self.layers(x)
+        """,
+        ((11, "`self.by_parts` is set nowhere in `Encoder` or its bases"),),
     ),
     Invalid(
         "a similar name in a plain class",

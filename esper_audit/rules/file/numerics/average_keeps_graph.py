@@ -143,6 +143,8 @@ def _differentiated(function: Function) -> set[str]:
         assert isinstance(call, ast.Call)
         if not isinstance(call.func, ast.Attribute) or "backward" not in call.func.attr:
             continue
+        if call.func.attr == "save_for_backward":
+            continue  # an operation of autograd, which runs without a graph
         receiver = call.func.value
         operands = [receiver, *call.args]
         operands += receiver.args if isinstance(receiver, ast.Call) else []

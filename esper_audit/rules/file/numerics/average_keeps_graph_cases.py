@@ -8,6 +8,20 @@ MESSAGE = "`{}` keeps the graph of `{}` from step to step: detach what is averag
 
 VALID = (
     Valid(
+        "an operation of autograd, which runs without a graph",
+        """
+        import torch
+        class Leak(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, decay):
+                ctx.save_for_backward(x)
+                potential = torch.zeros_like(x[0])
+                for t in range(x.size(0)):
+                    potential = decay * potential + (1 - decay) * x[t]
+                return potential
+        """,
+    ),
+    Valid(
         "a detached sample, a number, a graph that is off",
         """
         import torch

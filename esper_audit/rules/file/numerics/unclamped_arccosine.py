@@ -42,8 +42,9 @@ class UnclampedArccosine(Rule):
     Why: the dot product of two equal unit vectors is often 1.0000001. The angle is then NaN, and so
     is each gradient; at exactly 1 the gradient is infinite. It occurs for the best predictions.
 
-    Quiet: a clamp inside or before, a value that a caller passes, `where` and `nan_to_num` around, a
-    comparison of the cosine that tells the ends apart.
+    Quiet: a product with a constant axis, which is one component of a unit vector and at most 1; a clamp
+    inside or before, a value that a caller passes, `where` and `nan_to_num` around, a comparison of the
+    cosine that tells the ends apart.
 
     Tickets: real code
     """
@@ -72,6 +73,16 @@ class UnclampedArccosine(Rule):
             import torch
             def angle(self, cosine):
                 return torch.acos(cosine) + torch.acos(self.margin) + math.acos(0.5)
+            """,
+        ),
+        Valid(
+            "a component of a unit vector",
+            """
+            import torch
+            def tilt(normal):
+                up = torch.tensor([0.0, 0.0, 1.0], device=normal.device)
+                normal = normal / torch.norm(normal)
+                return torch.acos(torch.dot(up, normal))
             """,
         ),
         Valid(
@@ -155,9 +166,24 @@ class UnclampedArccosine(Rule):
         if call is None or call.name not in ANGLES or is_replaced(call.node, file):
             return
         kind = _cosine(call.subject, file)
-        if kind and not is_compared(call.subject, file):
+        if kind and not (is_compared(call.subject, file) or _is_component(call.subject, file)):
             code = " ".join(file.code(call.node).split())
             yield Violation(call.node, MESSAGE.format(code, kind))
+
+
+def _is_component(node: ast.expr, file: FileView) -> bool:
+    """Return whether a cosine is a product with an axis that is written as numbers."""
+    products = [o for o in file.once(ValueOrigins).of(node) if isinstance(o, ast.Call)]
+    operands = (argument for product in products for argument in product.args)
+    return any(_is_written(o) for a in operands for o in file.once(ValueOrigins).of(a))
+
+
+def _is_written(node: ast.expr) -> bool:
+    """Return whether a value is a tensor of written numbers."""
+    if not isinstance(node, ast.Call) or terminal_name(node.func) not in ("tensor", "as_tensor"):
+        return False
+    numbers = node.args[0].elts if node.args and isinstance(node.args[0], ast.List) else []
+    return bool(numbers) and all(isinstance(n, ast.Constant) for n in numbers)
 
 
 def _cosine(node: ast.expr, file: FileView) -> str:

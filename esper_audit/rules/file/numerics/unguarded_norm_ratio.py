@@ -19,7 +19,13 @@ from esper_audit.source.idioms.numerics.norm_expressions import (
 )
 from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
 from esper_audit.source.idioms.numerics.norms import NormFlow
+from esper_audit.source.idioms.numerics.quotient_uses import (
+    is_contracted,
+    is_guarded_by_callers,
+    is_scale,
+)
 from esper_audit.source.idioms.numerics.value_origins import returned
+from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
@@ -54,7 +60,7 @@ class UnguardedNormRatio(Rule):
     lower clamp, no upper clamp, comparison or assertion of the quotient or of a value computed from
     it. `+ eps` with an epsilon below 1e-4, or with a named epsilon, is no guard. Also a division by
     the parameter count of a part of a model, and rows that a caller passes divided by their own
-    norms without an epsilon.
+    norms without an epsilon and multiplied with other rows (a cosine similarity).
 
     Why: a frozen or converged host has no gradient. The ratio is then the seed's norm times 1e8, or
     inf, or NaN. The gate that reads it accepts the seed, or a running average never recovers. Among
@@ -64,7 +70,8 @@ class UnguardedNormRatio(Rule):
     quotient (clip coefficients, projections), which is bounded and NaN only for the zero vector
     (option `own_norm`); the norms of weights, constants and windows; an epsilon of 1e-4 or more; norm
     layers; relative errors (`|a - b| / |b|`); what is no norm over a norm, and distances between two
-    points below the line (option `any_numerator`); rows of numpy and rows that a function rescales
+    points below the line, and ratios by which a method scales a tensor, a step (option
+    `any_numerator`); a norm that each caller in the file tests; rows of numpy and rows that a function rescales
     without returning them; hyperparameters and limits such as `max_norm`; counts of all parameters; constructors and
     geometry; decibels (`log10`), which are infinite by definition.
 
@@ -102,7 +109,7 @@ class UnguardedNormRatio(Rule):
         is_internal = has_constant_norms(scopes)
         for division in flow.divisions:
             message = self._message(flow, division, is_internal=is_internal)
-            if message:
+            if message and not _is_guarded_by_callers(flow, division, file):
                 place = flow.place(division)
                 quotient = " ".join(file.code(place).split())
                 fix = self._guarded(division, flow, file) if place is division else None
@@ -124,6 +131,7 @@ class UnguardedNormRatio(Rule):
             is_user_data = (
                 not is_internal
                 and flow.is_of_measured(division, factors)
+                and (len(factors) > 1 or is_contracted(flow, division))
                 and returned(flow.function)
                 and not has_numpy_norm([o for f in factors for o in flow.origins(f)])
                 and any(map(flow.is_norm_of_rows_given, factors))
@@ -133,7 +141,8 @@ class UnguardedNormRatio(Rule):
             return ""
         parts = [part for part in walk(division.left) if isinstance(part, ast.expr)]
         is_of_norms = any(map(flow.is_norm, parts)) and not has_difference(flow.measures(core))
-        if not is_of_norms and not self.options.any_numerator:
+        is_reported = is_of_norms and not is_scale(flow, division)
+        if not is_reported and not self.options.any_numerator:
             return ""
         if epsilon is None:
             return f"divides by the norm `{name}` without a guard"
@@ -154,6 +163,13 @@ class UnguardedNormRatio(Rule):
             safe=False,
             description=f"return 0 if `{core}` is 0, and bound the ratio otherwise",
         )
+
+
+def _is_guarded_by_callers(flow: NormFlow, division: ast.BinOp, file: FileView) -> bool:
+    local = file.once(LocalCalls)
+    function = flow.function
+    calls = [(call, local.arguments(call, function)) for call in local.callers(function)]
+    return is_guarded_by_callers(flow, split_epsilon(division.right)[0], calls, file)
 
 
 def _is_plain_number(name: str, flow: NormFlow) -> bool:

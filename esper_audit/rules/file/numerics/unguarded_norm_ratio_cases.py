@@ -11,6 +11,38 @@ UNGUARDED = "`{}` divides by the norm `{}` without a guard"
 
 VALID = (
     Valid(
+        "rows that nothing is multiplied with",
+        """
+        def unit_rows(table):
+            norm = torch.norm(table, 2, 1, True)
+            return torch.div(table, norm)
+        """,
+    ),
+    Valid(
+        "a ratio by which a step is scaled",
+        """
+        def apply(step, update, grad, dim):
+            scale = torch.norm(update, dim=dim) / (torch.norm(grad, dim=dim) + 1e-8)
+            if dim == 1:
+                scale = scale.unsqueeze(1)
+            step.mul_(scale)
+        """,
+    ),
+    Valid(
+        "a norm that each caller tests",
+        """
+        def solve(x, dx):
+            dx_norm = dx.norm()
+            if dx_norm == 0:
+                raise ValueError("no direction")
+            return _search(x, dx)
+
+
+        def _search(x, dx):
+            return x.norm() / dx.norm()
+        """,
+    ),
+    Valid(
         "an early return for a host without gradient, and a clamp",
         """
         def ratio(seed_norm, host_norm, factor):
@@ -369,8 +401,9 @@ INVALID = (
             return table.pow(2).sum(-1, keepdim=True).sqrt()
 
 
-        def unit_rows(table):
-            return table / lengths(table)
+        def ranking(table, word):
+            rows = table / lengths(table)
+            return torch.mv(rows, word)
 
 
         def cosine(a, b):
@@ -389,10 +422,10 @@ INVALID = (
             ),
             (16, "`table / lengths(table)` is NaN for the zero vector"),
             (
-                20,
+                21,
                 "`(a @ b.T) / torch.outer(a.norm(dim=1), b.norm(dim=1))` is NaN for the zero vector",
             ),
-            (25, "`(a * b).sum(-1) / norms` is NaN for the zero vector"),
+            (26, "`(a * b).sum(-1) / norms` is NaN for the zero vector"),
         ),
     ),
     Invalid(

@@ -36,7 +36,8 @@ class CheckpointKeyDrift(Rule):
 
     Quiet: a function whose dict is not completely known (`**`, a computed key, the result of
     `super()`, `update` with another object); a key that other code of the file writes; a key with
-    handled absence (`if "k" in state`, `setdefault`, an `if` on the result of `get`: a migration);
+    handled absence (`if "k" in state`, `setdefault`, `state.get("j") or state["k"]`, an `if` on the
+    result of `get`: a migration);
     several files saved by one function.
 
     Tickets: real code
@@ -62,6 +63,19 @@ class CheckpointKeyDrift(Rule):
                 if "params" not in checkpoint:
                     return checkpoint["model"], checkpoint["config"]
                 return checkpoint["params"]
+            """,
+        ),
+        Valid(
+            "a key of another saver, which is read where the own one is absent",
+            """
+            class A:
+                def state_dict(self):
+                    return {"student": self.student, "teacher": self.teacher}
+                def load_state_dict(self, state):
+                    is_other = any("actor" in key for key in state)
+                    self.student = state["student"]
+                    self.teacher = state.get("teacher") or state["actor"]
+                    self.is_other = is_other
             """,
         ),
         Valid(

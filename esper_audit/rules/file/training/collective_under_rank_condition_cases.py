@@ -11,6 +11,16 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a rank of at least 0, as every rank of a distributed run is",
+        """
+        import torch.distributed as dist
+
+        def wait(rank):
+            if rank >= 0:
+                dist.barrier()
+        """,
+    ),
+    Valid(
         "whether the run is distributed at all, which is the same on every rank",
         """
         import os

@@ -48,9 +48,10 @@ class EvaluationWithGradients(Rule):
     Why: the graph keeps the activations of every layer, so an evaluation needs the memory of a training
     step. Outputs that are collected keep all graphs until the end.
 
-    Quiet: `no_grad` as a block, as a decorator, around a call of the function in the same file, or by
-    `set_grad_enabled`; a decorator of another package, which may switch them off; functions that use
-    gradients, or whose caller in the file differentiates; the `forward` of a module.
+    Quiet: a result that is detached at once; `no_grad` as a block, as a decorator, around a call of the
+    function in the same file, or by `set_grad_enabled`; a decorator of another package, which may switch
+    them off; functions that use gradients, or whose caller in the file differentiates; the `forward` of a
+    module.
 
     Tickets: real code
     """
@@ -75,10 +76,18 @@ class EvaluationWithGradients(Rule):
         flows = file.once(TrainingFlows).having(node, EventKind.EVAL)
         if any(_is_without_gradients(flow, forward.node, file) for flow in flows):
             return
+        if _is_detached(forward.node, file):
+            return
         if not (_needs_gradients(forward, file) or _is_left_to_others(forward, file)):
             code = quoted(file.code(forward.node))
             message = MESSAGE.format(code, forward.subject, node.lineno)
             yield Violation(forward.node, message, _decorated(node, forward, file))
+
+
+def _is_detached(node: ast.expr, file: FileView) -> bool:
+    """Return whether the graph of a result is dropped at once: `model(x).detach()`."""
+    above = file.parent(node)
+    return isinstance(above, ast.Attribute) and above.attr in ("detach", "data")
 
 
 def _decorated(switch: ast.Call, forward: TrainingEvent, file: FileView) -> Replacement | None:

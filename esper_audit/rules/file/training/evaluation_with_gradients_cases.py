@@ -11,6 +11,14 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "results that are detached at once",
+        """
+        def values(net, states):
+            net.eval()
+            return [net(state).detach().numpy() for state in states]
+        """,
+    ),
+    Valid(
         "a block without gradients",
         """
         import torch

@@ -38,8 +38,9 @@ class LossKeepsGraph(Rule):
     Why: the sum is attached to the graphs of all batches so far. Memory grows with every step until the
     process is killed.
 
-    Quiet: `loss.item()`, `float(loss)`, `loss.detach()`, before or in the sum; a sum that is reset in the
-    round, or on which `backward` runs itself; a sum under `no_grad`; a `deque`.
+    Quiet: losses of a list that a loop goes over, which are those of one step; `loss.item()`,
+    `float(loss)`, `loss.detach()`, before or in the sum; a sum that is reset in the round, or on which
+    `backward` runs itself; a sum under `no_grad`; a `deque`.
 
     Tickets: real code
     """
@@ -67,6 +68,8 @@ class LossKeepsGraph(Rule):
         summed = {name for e in own.of_kind(EventKind.BACKWARD) for name in _names(e.subject)}
         kept: list[KeptLoss] = []
         for name in _names(event.subject):
+            if event.loops and _is_target(name, event.loops[-1]):
+                continue  # one of the losses of a single step
             if event.loops:
                 for part in (name, *loss_terms(event.loops[-1], name, file)):
                     kept += kept_losses(event.loops[-1], part, file)
@@ -76,6 +79,13 @@ class LossKeepsGraph(Rule):
         for found in kept:
             if found.keeper not in summed and not _is_bounded(found, file):
                 yield _violation(found, node, file)
+
+
+def _is_target(name: str, loop: ast.stmt) -> bool:
+    """Return whether a loop goes over losses."""
+    return isinstance(loop, (ast.For, ast.AsyncFor)) and name in {
+        node.id for node in scan(loop.target, {ast.Name}) if isinstance(node, ast.Name)
+    }
 
 
 def _own_event(flow: TrainingFlow, node: ast.AST) -> bool:
@@ -139,11 +149,12 @@ def _is_detached_in(function: Function, loss: str, value: ast.expr) -> bool:
     """Return whether a function binds the name of the loss to a number."""
     assigned = [a for a in scan(function, {ast.Assign}) if isinstance(a, ast.Assign)]
     named = [a.value for a in assigned if text_of(a.targets[0]) == loss]
+    chosen = [v.body if isinstance(v, ast.IfExp) else v for v in named]
     return any(
         isinstance(v, ast.Call)
         and isinstance(v.func, ast.Attribute)
         and v.func.attr in ("item", "detach")
-        for v in named
+        for v in chosen
     )
 
 

@@ -11,6 +11,33 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "the losses of one step, and numbers where there is a loss",
+        """
+        def auxiliary(losses):
+            total = 0
+            for loss in losses:
+                total += loss
+                loss.backward()
+            return total
+
+        class Agents:
+            def learn(self, agents):
+                kept = []
+                for agent in agents:
+                    found = self.learn_one(agent)
+                    kept.append(found)
+                return kept
+
+            def learn_one(self, agent):
+                loss = None
+                if agent.is_due:
+                    loss = agent.loss()
+                    loss.backward()
+                loss = loss.item() if loss is not None else None
+                return loss, agent.step
+        """,
+    ),
+    Valid(
         "a number of samples by which the loss and its value are divided",
         """
         class Estimator:

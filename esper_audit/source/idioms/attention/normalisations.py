@@ -17,11 +17,12 @@ from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, own_modu
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted
+from esper_audit.source.syntax.names import dotted, terminal_name
 
 DEEPEST = 8
 MOVING = (ast.Call, ast.Subscript, ast.Attribute)
 LEGACY_DIMS = {1: 0, 2: 1, 3: 0, 4: 1}
+EXCHANGES = frozenset({"T", "mT", "t", "transpose", "permute", "swapaxes", "bmm", "einsum"})
 LOGARITHMS = frozenset({"log", "log_softmax", "logsigmoid", "softmax", "one_hot"})
 LINEAR = "torch.nn.Linear"
 CONVOLUTIONS = frozenset({"torch.nn.Conv1d", "torch.nn.Conv2d", "torch.nn.Conv3d"})
@@ -61,6 +62,9 @@ def normalisation_of(contraction: Contraction, file: FileView) -> Normalisation 
         return None
     if any(is_same_axis(found[0].axis, dim, rank) is not False for found in traces):
         return None
+    is_unknown = dim == 0 and rank is None and any(found[0].axis == -1 for found in traces)
+    if is_unknown and not contraction.names and not _has_axes(softmax, file):
+        return None
     names = (n for n in contraction.names if _is_at(contraction, n, dim, rank, file))
     own = next(names, dim)
     is_batch = own == 0 and 0 in contraction.shared
@@ -69,6 +73,15 @@ def normalisation_of(contraction: Contraction, file: FileView) -> Normalisation 
     if _is_renormalised(softmax, file) or _is_routing(softmax, file):
         return None
     return Normalisation(softmax.node, dim, own, traces[0][0].axis)
+
+
+def _has_axes(softmax: TensorCall, file: FileView) -> bool:
+    """Return whether what is normalised has several axes for sure: some of them are exchanged."""
+    parts = (p for o in file.once(ValueOrigins).of(softmax.subject) for p in walk(o))
+    return any(
+        isinstance(part, (ast.Attribute, ast.Call)) and terminal_name(part) in EXCHANGES
+        for part in parts
+    )
 
 
 def normalised_single_axis(node: ast.Call, file: FileView) -> str:

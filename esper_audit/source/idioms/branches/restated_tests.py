@@ -6,7 +6,9 @@ import ast
 import re
 
 from esper_audit.source.idioms.branches.branch_analysis import ConstantCondition
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import text_of
 
 TESTED_LINE = re.compile(r"line (\d+) already tests it$")
 
@@ -19,7 +21,34 @@ def is_harmless(found: ConstantCondition, file: FileView) -> bool:
     statement = file.enclosing(found.test)[-1]
     if isinstance(statement, ast.If) and all(isinstance(s, ast.Raise) for s in statement.body):
         return True
+    return found.known.truth and not any(branch.orelse for branch in _deciding(found, file))
+
+
+def is_neutral(operand: ast.expr, truth: bool, file: FileView) -> bool:
+    """Return whether an operand changes nothing: a true one of `and`, a false one of `or`."""
+    above = file.parent(operand)
+    return isinstance(above, ast.BoolOp) and isinstance(above.op, ast.And) is truth
+
+
+def is_nested_wrongly(found: ConstantCondition, file: FileView) -> bool:
+    """Return whether a branch does what the `else` of the condition around it does as well.
+
+    `if x: if x and y: f()`, `else: f()` was meant as `if x and y: ... else: f()`.
+    """
+    statement = file.enclosing(found.test)[-1]
+    if not isinstance(statement, ast.If):
+        return False
+    done = _calls(statement.body)
+    return any(not done.isdisjoint(_calls(branch.orelse)) for branch in _deciding(found, file))
+
+
+def _deciding(found: ConstantCondition, file: FileView) -> list[ast.If]:
+    """Return the statements around an operand whose condition decides it."""
     tested = TESTED_LINE.match(found.known.reason)
     around = [s for s in file.enclosing(found.test) if isinstance(s, ast.If)]
-    deciding = [s for s in around if tested and s.test.lineno == int(tested[1])]
-    return found.known.truth and not any(s.orelse for s in deciding)
+    return [s for s in around if tested and s.test.lineno == int(tested[1])]
+
+
+def _calls(statements: list[ast.stmt]) -> frozenset[str]:
+    """Return the calls in statements, as text."""
+    return frozenset(text_of(call) for s in statements for call in scan(s, {ast.Call}))

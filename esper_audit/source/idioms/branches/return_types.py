@@ -97,9 +97,11 @@ def type_returned(call: ast.Call, file: FileView) -> str:
     name = file.resolve(call.func) or ""
     if any(k.arg in ("return_indices", "out", None) for k in call.keywords):
         return ""
-    if name.startswith(FUNCTIONAL):
-        return "" if any(part in name for part in SEVERAL) else TENSOR
     head, _, last = name.rpartition(".")
+    if name.startswith(FUNCTIONAL):
+        # A private helper may return None: `_canonical_mask`.
+        is_several = any(part in name for part in SEVERAL) or last.startswith("_")
+        return "" if is_several else TENSOR
     if head == "torch" and last in TENSOR_FUNCTIONS:
         return TENSOR
     return TENSOR if _is_own_layer(call, file) else ""

@@ -6,7 +6,7 @@ import ast
 
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, parameters, terminal_name
+from esper_audit.source.syntax.names import Function, defaults, parameters, terminal_name
 
 MODE_METHODS = frozenset({"train", "eval"})
 MODULE_METHODS = MODE_METHODS | frozenset(
@@ -62,6 +62,18 @@ def changes_mode(method: Function) -> bool:
         or bool(scan(method, {ast.Raise}, NESTED_SCOPES))
         or _sets_training(method)
     )
+
+
+def is_mode_switch(method: Function) -> bool:
+    """Return whether an override of `train` or `eval` takes what the base takes, and runs no loop of training.
+
+    A loop over modules or parameters sets flags.
+    """
+    given = defaults(method.args)
+    taken = list(parameters(method.args))[1:]
+    if len(taken) > 1 or any(p.arg not in given and p.arg != "mode" for p in taken):
+        return False
+    return bool(taken) or not scan(method, {ast.For, ast.While}, NESTED_SCOPES)
 
 
 def has_result(method: Function) -> bool:

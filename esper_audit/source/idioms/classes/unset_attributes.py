@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import (
     Function,
@@ -35,7 +36,12 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
     own = family.members[0]
     read = (name for name in own.read if not name.startswith("__") and name not in MODULE_MEMBERS)
     unset = [name for name in read if not family.has_name(name)]
-    if not unset or definition.decorator_list or _is_borrowed(family):
+    if (
+        not unset
+        or definition.decorator_list
+        or _is_borrowed(family)
+        or _is_made_elsewhere(family, file)
+    ):
         return
     derived = [table.family(each) for each in table.subclasses(definition)]
     for name in sorted(unset):
@@ -43,8 +49,14 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
         if is_set or name in _spelled(family) or name in file.once(_set_from_outside):
             continue
         uses = (use for use in own.read[name] if _is_in(use.node, definition, file))
-        needed = [use for use in uses if not _is_unused_option(use.method, definition, file)]
-        yield from needed[:1]
+        needed = (
+            use
+            for use in uses
+            if not _is_unused_option(use.method, definition, file)
+            and not _is_switched_off(use, family, file)
+            and not _is_of_other_class(use, file)
+        )
+        yield from islice(needed, 1)
 
 
 def known_attributes(definition: ast.ClassDef, file: FileView) -> frozenset[str]:
@@ -69,9 +81,71 @@ def is_method_of_mixin(
 
 
 def _is_borrowed(family: ClassFamily) -> bool:
-    """Return whether a module sets nothing at all, as its forward is put on modules of other classes."""
+    """Return whether a class sets nothing at all, as its methods are put on objects of other classes."""
     is_empty = not any(member.bound for member in family.members)
-    return family.is_module and is_empty and family.method("__init__") is None
+    return is_empty and family.method("__init__") is None
+
+
+def _is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:
+    """Return whether a read is below a switch of the object that its class only ever turns off.
+
+    What turns it on from outside (`gradient_checkpointing` by transformers) sets the rest as well.
+    """
+    for branch in file.enclosing(use.node):
+        if not isinstance(branch, ast.If) or not _is_within(use.node, branch.body):
+            continue
+        needed = branch.test.values if isinstance(branch.test, ast.BoolOp) else [branch.test]
+        if isinstance(branch.test, ast.BoolOp) and isinstance(branch.test.op, ast.Or):
+            continue
+        switches = (part.attr for part in needed if isinstance(part, ast.Attribute))
+        if any(_is_only_off(family.bindings(switch)) for switch in switches):
+            return True
+    return False
+
+
+def _is_of_other_class(use: AttributeUse, file: FileView) -> bool:
+    """Return whether a read is below a test that the object is of another class."""
+    tests = (
+        part
+        for branch in file.enclosing(use.node)
+        if isinstance(branch, ast.If) and _is_within(use.node, branch.body)
+        for part in walk(branch.test)
+    )
+    return any(
+        isinstance(part, ast.Call)
+        and dotted(part.func) == "isinstance"
+        and dotted(part.args[0]) == "self"
+        for part in tests
+    )
+
+
+def _is_made_elsewhere(family: ClassFamily, file: FileView) -> bool:
+    """Return whether a constructor passes its object to a function that another file defines.
+
+    `_add_layers(self, width)` may set whatever it likes.
+    """
+    made = [member.methods["__init__"] for member in family.members if "__init__" in member.methods]
+    statements = (s for method in made for s in scan(method, {ast.Expr}))
+    calls = [
+        s.value for s in statements if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)
+    ]
+    return any(
+        isinstance(call.func, ast.Name)
+        and any(dotted(argument) == "self" for argument in call.args)
+        and file.source.names.module.bound.get(call.func.id) is not None
+        and file.source.names.module.bound[call.func.id].is_import
+        for call in calls
+    )
+
+
+def _is_only_off(bindings: list[AttributeUse]) -> bool:
+    """Return whether an attribute is set, and only ever to False or None."""
+    values = [use.value for use in bindings]
+    return bool(values) and all(isinstance(v, ast.Constant) and not v.value for v in values)
+
+
+def _is_within(node: ast.expr, body: list[ast.stmt]) -> bool:
+    return any(s.lineno <= node.lineno <= (s.end_lineno or s.lineno) for s in body)
 
 
 def _is_in(node: ast.expr, definition: ast.ClassDef, file: FileView) -> bool:
@@ -124,7 +198,7 @@ def _unimplemented(file: FileView) -> PlacedNodes[ast.Raise]:
 
 
 def _spelled(family: ClassFamily) -> frozenset[str]:
-    """Return the strings that a class passes in calls with its object: `hasattr(self, "x")`."""
+    """Return the strings that a class passes in calls with its object: `copy_attr(self, host, ("x",))`."""
     calls = (
         node
         for member in family.members
@@ -132,17 +206,25 @@ def _spelled(family: ClassFamily) -> frozenset[str]:
         if isinstance(node, ast.Call) and any(dotted(a) in ("self", "cls") for a in node.args)
     )
     return frozenset(
-        argument.value
+        part.value
         for call in calls
-        for argument in call.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords))
+        for part in walk(argument)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
     )
 
 
+def _is_own_object(target: ast.Attribute, file: FileView) -> bool:
+    """Return whether an attribute is one of the object of the method around it, and not of `__new__`."""
+    functions = file.functions(target)
+    is_self = dotted(target.value) == "self"
+    return is_self and (not functions or functions[-1].name != "__new__")
+
+
 def _set_from_outside(file: FileView) -> frozenset[str]:
-    """Return the attributes that the file sets on anything but `self`, also by `setattr`."""
-    targets = (n for n in file.nodes(ast.Attribute) if isinstance(n.ctx, ast.Store))
-    names = {target.attr for target in targets if dotted(target.value) != "self"}
+    """Return the attributes that the file sets on anything but a method's own object, also by `setattr`."""
+    targets = [n for n in file.nodes(ast.Attribute) if isinstance(n.ctx, ast.Store)]
+    names = {target.attr for target in targets if not _is_own_object(target, file)}
     calls = (n for n in file.nodes(ast.Call) if terminal_name(n.func) == "setattr")
     named = (a for call in calls for a in call.args[1:2] if isinstance(a, ast.Constant))
     return frozenset(names | {str(name.value) for name in named})

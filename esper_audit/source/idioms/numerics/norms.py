@@ -171,8 +171,15 @@ class NormFlow:
 
     def is_bounded(self, division: ast.BinOp) -> bool:
         """Return whether a quotient, or a value computed from it, is clamped or compared."""
-        uses = self._uses(self._derived(division))
-        return any(self._is_tested(node) for node in (self.place(division), *uses))
+        return any(map(self._is_tested, self.uses(division)))
+
+    def uses(self, division: ast.BinOp) -> list[ast.AST]:
+        """Return a quotient and every use of a value computed from it."""
+        return [self.place(division), *self._uses(self._derived(division))]
+
+    def above(self, node: ast.AST) -> ast.AST | None:
+        """Return the node around one of the body."""
+        return self._parents.get(node)
 
     def place(self, division: ast.BinOp) -> ast.AST:
         """Return the node that divides: the division, or the assignment or call that stands for it."""
@@ -184,8 +191,7 @@ class NormFlow:
         subjects = self._subjects(core)
         measured = {NORM_NAME.sub("", name_of(o)).rstrip("s") for o in origins} | subjects - {""}
         inside = {*walk(division if self.is_norm(division.left) else division.right)}
-        uses = (self.place(division), *self._uses(self._derived(division)))
-        for part in (part for use in uses for part in walk(self._product(use))):
+        for part in (part for use in self.uses(division) for part in walk(self._product(use))):
             if isinstance(part, ast.expr) and part not in inside:
                 texts = {text_of(part), *map(text_of, self.origins(part))}
                 if not subjects.isdisjoint(texts) or has_measured_name(part, measured):

@@ -71,6 +71,7 @@ class _DictUses:
     def _record(self, name: ast.Name, parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> None:
         if isinstance(parent, ast.Subscript) and parent.value is name:
             is_handled = isinstance(parent.ctx, ast.Store) or name in self._of_old_files
+            is_handled |= _is_alternative(parent, parents.get(parent))
             keys = self.handled if is_handled else self.required
             self._add(keys, parent.slice)
         elif isinstance(parent, ast.Attribute):
@@ -101,6 +102,13 @@ class _DictUses:
             keys.add(key.value)
         else:
             self.is_passed_on = True
+
+
+def _is_alternative(node: ast.AST, above: ast.AST | None) -> bool:
+    """Return whether a value is read where another is absent: `state.get("a") or state["b"]`."""
+    if isinstance(above, ast.BoolOp):
+        return isinstance(above.op, ast.Or) and above.values[0] is not node
+    return isinstance(above, ast.IfExp) and node in (above.body, above.orelse)
 
 
 def _is_inspection(parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:

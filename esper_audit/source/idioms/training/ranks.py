@@ -171,6 +171,9 @@ def _atoms(test: ast.expr) -> list[ast.expr]:
     if isinstance(test, ast.Compare):
         # Whether there is a rank at all is the same for all ranks.
         is_about_none = any(ast.unparse(c) in ("None", "-1") for c in test.comparators)
+        is_about_none |= (
+            isinstance(test.ops[0], (ast.GtE, ast.Lt)) and text_of(test.comparators[0]) == "0"
+        )
         return [] if is_about_none else [test.left, *test.comparators]
     if isinstance(test, ast.IfExp):
         return [test.body, test.orelse]

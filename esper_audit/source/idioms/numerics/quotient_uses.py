@@ -1,0 +1,67 @@
+"""What a function does with a quotient: sum products of it, or scale a tensor by it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from esper_audit.source.idioms.numerics.norm_expressions import name_of
+from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
+from esper_audit.source.idioms.numerics.norms import NormFlow
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import text_of
+
+CONTRACTING = frozenset(
+    {"matmul", "mm", "bmm", "einsum", "inner", "dot", "vecdot", "tensordot", "linear", "mv"}
+)
+SCALING = frozenset({"mul", "mul_", "_foreach_mul", "_foreach_mul_"})
+PassedArguments = tuple[ast.Call, Mapping[str, ast.expr]]
+TRANSPOSING = frozenset({"t", "transpose", "permute", "unsqueeze", "view", "reshape"})
+
+
+def is_contracted(flow: NormFlow, division: ast.BinOp) -> bool:
+    """Return whether a quotient, or a value computed from it, is multiplied as a matrix or vector."""
+    return any(_is_operand_of_product(use, flow) for use in flow.uses(division))
+
+
+def is_scale(flow: NormFlow, division: ast.BinOp) -> bool:
+    """Return whether a method multiplies a tensor by a quotient, which is then the size of a step."""
+    return any(name_of(_above(use, flow)) in SCALING for use in flow.uses(division))
+
+
+def is_guarded_by_callers(
+    flow: NormFlow, core: ast.expr, calls: list[PassedArguments], file: FileView
+) -> bool:
+    """Return whether there are calls of a function, and each caller tests the norm of what it passes."""
+    subjects = {text_of(measured) for measured in flow.measures(core)}
+    return bool(calls) and all(
+        _is_norm_tested(call, {text_of(a) for n, a in passed.items() if n in subjects}, file)
+        for call, passed in calls
+    )
+
+
+def _is_norm_tested(call: ast.Call, measured: set[str], file: FileView) -> bool:
+    """Return whether the function around a call tests the norm of something."""
+    functions = file.functions(call)
+    if not functions or not measured:
+        return False
+    flow = NormFlow(functions[-1], file.once(NormHelpers))
+    tests = [node for node in scan(functions[-1], {ast.Compare}) if isinstance(node, ast.Compare)]
+    sides = (side for test in tests for side in (test.left, *test.comparators))
+    return any(not measured.isdisjoint(map(text_of, flow.measures(side))) for side in sides)
+
+
+def _is_operand_of_product(use: ast.AST, flow: NormFlow) -> bool:
+    above = _above(use, flow)
+    while isinstance(above, (ast.Attribute, ast.Call)):
+        if isinstance(above, ast.Call) and name_of(above) in CONTRACTING:
+            return True
+        if isinstance(above, ast.Call) and name_of(above) not in TRANSPOSING:
+            return False
+        above = _above(above, flow)
+    return isinstance(above, ast.BinOp) and isinstance(above.op, ast.MatMult)
+
+
+def _above(node: ast.AST, flow: NormFlow) -> ast.AST:
+    return flow.above(node) or flow.function
