@@ -70,6 +70,20 @@ VALID = (
                 return self.cross_q(x) + self.cross_k(context)
 
 
+        class Mixer(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.width = width
+                _mix_init(self, width)
+
+            def forward(self, x):
+                return self.mix(x)
+
+
+        def _mix_init(self, width):
+            self.mix = nn.Linear(width, width)
+
+
         class Logger:
             def __new__(cls, name):
                 self = super().__new__(cls)

@@ -216,9 +216,10 @@ def _spelled(family: ClassFamily) -> frozenset[str]:
 
 def _is_own_object(target: ast.Attribute, file: FileView) -> bool:
     """Return whether an attribute is one of the object of the method around it, and not of `__new__`."""
-    functions = file.functions(target)
+    around = file.definitions(target)
+    is_in_class = any(isinstance(scope, ast.ClassDef) for scope in around)
     is_self = dotted(target.value) == "self"
-    return is_self and (not functions or functions[-1].name != "__new__")
+    return is_self and is_in_class and around[-1].name != "__new__"
 
 
 def _set_from_outside(file: FileView) -> frozenset[str]:
