@@ -9,8 +9,9 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.interfaces import redundant_condition_cases as cases
 from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.branches.bool_flags import bool_flags
 from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
-from esper_audit.source.idioms.branches.conditions import Atom, ConditionFacts, KnownValue
+from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.idioms.branches.counters import (
     block_of,
     least_after,
@@ -25,10 +26,8 @@ from esper_audit.source.idioms.branches.restated_tests import (
     is_neutral,
 )
 from esper_audit.source.idioms.branches.return_types import type_returned
-from esper_audit.source.idioms.fallbacks.argument_defaults import is_none
-from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, dotted, parameters
+from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 
@@ -93,7 +92,7 @@ class RedundantCondition(Rule):
         branches = file.inside(node, ast.If, ast.IfExp) if isinstance(node, Function) else []
         if not isinstance(node, Function) or not branches:
             return
-        flags = _flags(node, file)
+        flags = bool_flags(node, file)
         if self._may_be_decided(node, branches, flags, file):
             walked = BranchWalk(
                 node, lambda call: type_returned(call, file), flags, with_asserts=False
@@ -166,32 +165,6 @@ def _without(operand: ast.expr, file: FileView) -> Replacement | None:
     word = " and " if isinstance(above.op, ast.And) else " or "
     others = [file.code(v, parentheses=True) for v in above.values if v is not operand]
     return Replacement(above, word.join(others), safe=True, description="leave out what is known")
-
-
-def _flags(function: Function, file: FileView) -> ConditionFacts:
-    """Return the facts that parameters which are bools by annotation and default are not None.
-
-    A flag that the function reads otherwise has its effect there.
-    """
-    given, facts = defaults(function.args), ConditionFacts()
-    for parameter in parameters(function.args):
-        default, annotation = given.get(parameter.arg), parameter.annotation
-        is_bool = isinstance(default, ast.Constant) and isinstance(default.value, bool)
-        is_flag = is_bool and isinstance(annotation, ast.Name) and annotation.id == "bool"
-        if is_flag and not _is_read(parameter.arg, function, file):
-            reason = f"`{parameter.arg}` is a bool"
-            facts.atoms[Atom(parameter.arg, "none")] = KnownValue(truth=False, reason=reason)
-    return facts
-
-
-def _is_read(name: str, function: Function, file: FileView) -> bool:
-    """Return whether a function reads a name for more than a comparison with None."""
-    reads = (n for n in scan(function, {ast.Name}) if isinstance(n, ast.Name) and n.id == name)
-    return any(not _is_none_test(file.parent(read)) for read in reads)
-
-
-def _is_none_test(node: ast.AST | None) -> bool:
-    return isinstance(node, ast.Compare) and is_none(node.comparators[0])
 
 
 def _is_restated_type(found: ConstantCondition) -> bool:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import ast
-import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import unguarded_norm_ratio_cases as cases
 from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
-from esper_audit.source.idioms.numerics.distances import has_difference
-from esper_audit.source.idioms.numerics.norm_expressions import (
+from esper_audit.source.idioms.norms.distances import has_difference
+from esper_audit.source.idioms.norms.norm_divisions import NormDivisions
+from esper_audit.source.idioms.norms.norm_expressions import (
     has_constant_norms,
     has_numpy_norm,
     split_epsilon,
 )
-from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
-from esper_audit.source.idioms.numerics.norms import NormFlow
-from esper_audit.source.idioms.numerics.quotient_uses import (
+from esper_audit.source.idioms.norms.norm_helpers import NormHelpers
+from esper_audit.source.idioms.norms.norms import NormFlow
+from esper_audit.source.idioms.norms.quotient_uses import (
     is_contracted,
     is_guarded_by_callers,
     is_scale,
 )
 from esper_audit.source.idioms.numerics.value_origins import returned
-from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
-NORM_WORDS = "norm|sqrt|param"
 FLOAT = frozenset({"float", "int", "item"})
 UNBOUNDED = "is unbounded: if `{}` is 0, only the epsilon keeps it finite"
 EMPTY = "divides by `{}`, which is 0 for a module without parameters"
@@ -102,14 +99,14 @@ class UnguardedNormRatio(Rule):
         """Report each division by a norm or a parameter count without a guard."""
         if not isinstance(node, Function):
             return
-        if not file.once(_Operators).has_possible_norm_division(node, file):
+        if not file.once(NormDivisions).has_possible_norm_division(node, file):
             return
         flow = NormFlow(node, file.once(NormHelpers))
         scopes = [file.source.path, *(scope.name for scope in (*file.definitions(node), node))]
         is_internal = has_constant_norms(scopes)
         for division in flow.divisions:
             message = self._message(flow, division, is_internal=is_internal)
-            if message and not _is_guarded_by_callers(flow, division, file):
+            if message and not is_guarded_by_callers(flow, division, file):
                 place = flow.place(division)
                 quotient = " ".join(file.code(place).split())
                 fix = self._guarded(division, flow, file) if place is division else None
@@ -165,13 +162,6 @@ class UnguardedNormRatio(Rule):
         )
 
 
-def _is_guarded_by_callers(flow: NormFlow, division: ast.BinOp, file: FileView) -> bool:
-    local = file.once(LocalCalls)
-    function = flow.function
-    calls = [(call, local.arguments(call, function)) for call in local.callers(function)]
-    return is_guarded_by_callers(flow, split_epsilon(division.right)[0], calls, file)
-
-
 def _is_plain_number(name: str, flow: NormFlow) -> bool:
     """Return whether a name is annotated as a number or assigned from `.item()` or `float()`."""
     annotations = {p.arg: p.annotation for p in parameters(flow.function.args)}
@@ -190,35 +180,3 @@ def _parts(denominator: ast.expr, file: FileView) -> tuple[str, str]:
         left, right = denominator.left, denominator.right
         return file.code(left, parentheses=True), file.code(right, parentheses=True)
     return file.code(denominator, parentheses=True), ""
-
-
-class _Operators:
-    """The first lines of the divisions and of the powers of a file, sorted."""
-
-    def __init__(self, file: FileView) -> None:
-        operations: list[ast.BinOp | ast.AugAssign] = [
-            *file.nodes(ast.BinOp),
-            *file.nodes(ast.AugAssign),
-        ]
-        self._divisions = sorted(n.lineno for n in operations if isinstance(n.op, ast.Div))
-        self._powers = sorted(n.lineno for n in operations if isinstance(n.op, ast.Pow))
-        self._norms = re.compile(
-            "|".join([NORM_WORDS, *file.once(NormHelpers).norms]), re.IGNORECASE
-        )
-
-    def has_possible_norm_division(self, function: Function, file: FileView) -> bool:
-        """Return whether a function divides and contains a word that a norm or a count needs."""
-        text = ""
-        if not _is_between(self._divisions, function):
-            text = file.text(function)
-            if ".div" not in text and "divide(" not in text:
-                return False
-        if _is_between(self._powers, function):
-            return True
-        return bool(self._norms.search(text or file.text(function)))
-
-
-def _is_between(lines: list[int], function: Function) -> bool:
-    """Return whether one of the sorted lines lies in a function."""
-    position = bisect_left(lines, function.lineno)
-    return position < len(lines) and lines[position] <= (function.end_lineno or 0)

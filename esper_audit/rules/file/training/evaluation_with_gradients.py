@@ -11,6 +11,7 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import evaluation_with_gradients_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import is_fallback
+from esper_audit.source.idioms.numerics.gradient_modes import is_detached
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
@@ -74,20 +75,13 @@ class EvaluationWithGradients(Rule):
         if forward is None or not isinstance(node, ast.Call):
             return
         flows = file.once(TrainingFlows).having(node, EventKind.EVAL)
-        if any(_is_without_gradients(flow, forward.node, file) for flow in flows):
-            return
-        if _is_detached(forward.node, file):
+        tracked = not any(_is_without_gradients(flow, forward.node, file) for flow in flows)
+        if not tracked or is_detached(forward.node, file):
             return
         if not (_needs_gradients(forward, file) or _is_left_to_others(forward, file)):
             code = quoted(file.code(forward.node))
             message = MESSAGE.format(code, forward.subject, node.lineno)
             yield Violation(forward.node, message, _decorated(node, forward, file))
-
-
-def _is_detached(node: ast.expr, file: FileView) -> bool:
-    """Return whether the graph of a result is dropped at once: `model(x).detach()`."""
-    above = file.parent(node)
-    return isinstance(above, ast.Attribute) and above.attr in ("detach", "data")
 
 
 def _decorated(switch: ast.Call, forward: TrainingEvent, file: FileView) -> Replacement | None:

@@ -115,3 +115,9 @@ def _turns_off(node: ast.expr) -> bool:
         first = node.args[0]
         return isinstance(first, ast.Constant) and first.value is False
     return name in OFF
+
+
+def is_detached(node: ast.expr, file: FileView) -> bool:
+    """Return whether the graph of a result is dropped at once: `model(x).detach()`."""
+    above = file.parent(node)
+    return isinstance(above, ast.Attribute) and above.attr in ("detach", "data")

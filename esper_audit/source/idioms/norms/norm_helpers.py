@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from functools import cached_property
 
-from esper_audit.source.idioms.numerics.norm_expressions import (
+from esper_audit.source.idioms.norms.norm_expressions import (
     BOUNDING,
     is_library_norm,
     is_row_norm,

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 
-from esper_audit.source.idioms.numerics.distances import is_error_of
-from esper_audit.source.idioms.numerics.norm_expressions import (
+from esper_audit.source.idioms.norms.distances import is_error_of
+from esper_audit.source.idioms.norms.norm_expressions import (
     BOUNDING,
     COUNT_NAME,
     LIMIT_NAME,
@@ -32,7 +32,7 @@ from esper_audit.source.idioms.numerics.norm_expressions import (
     norm_argument,
     strip_conversions,
 )
-from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
+from esper_audit.source.idioms.norms.norm_helpers import NormHelpers
 from esper_audit.source.syntax.ast_walk import children, walk
 from esper_audit.source.syntax.names import Function, dotted, parameters, text_of
 
@@ -158,11 +158,10 @@ class NormFlow:
         """Return whether a denominator, or the tensor it measures, is tested or clamped anywhere."""
         origins = self.origins(core)
         sources = [*origins, *self.measures(core)]
-        bounding = self._helpers.bounding
         if any(
             isinstance(o, (ast.IfExp, ast.BoolOp))
             or BOUNDING.search(name_of(o))
-            or (isinstance(o, ast.Call) and name_of(o) in bounding)
+            or (isinstance(o, ast.Call) and name_of(o) in self._helpers.bounding)
             for o in sources
         ):
             return True

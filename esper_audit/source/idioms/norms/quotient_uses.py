@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 
-from esper_audit.source.idioms.numerics.norm_expressions import name_of
-from esper_audit.source.idioms.numerics.norm_helpers import NormHelpers
-from esper_audit.source.idioms.numerics.norms import NormFlow
+from esper_audit.source.idioms.norms.norm_expressions import name_of, split_epsilon
+from esper_audit.source.idioms.norms.norm_helpers import NormHelpers
+from esper_audit.source.idioms.norms.norms import NormFlow
+from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import text_of
@@ -16,7 +16,6 @@ CONTRACTING = frozenset(
     {"matmul", "mm", "bmm", "einsum", "inner", "dot", "vecdot", "tensordot", "linear", "mv"}
 )
 SCALING = frozenset({"mul", "mul_", "_foreach_mul", "_foreach_mul_"})
-PassedArguments = tuple[ast.Call, Mapping[str, ast.expr]]
 TRANSPOSING = frozenset({"t", "transpose", "permute", "unsqueeze", "view", "reshape"})
 
 
@@ -30,14 +29,14 @@ def is_scale(flow: NormFlow, division: ast.BinOp) -> bool:
     return any(name_of(_above(use, flow)) in SCALING for use in flow.uses(division))
 
 
-def is_guarded_by_callers(
-    flow: NormFlow, core: ast.expr, calls: list[PassedArguments], file: FileView
-) -> bool:
-    """Return whether there are calls of a function, and each caller tests the norm of what it passes."""
-    subjects = {text_of(measured) for measured in flow.measures(core)}
-    return bool(calls) and all(
-        _is_norm_tested(call, {text_of(a) for n, a in passed.items() if n in subjects}, file)
-        for call, passed in calls
+def is_guarded_by_callers(flow: NormFlow, division: ast.BinOp, file: FileView) -> bool:
+    """Return whether the file calls a function, and each caller tests the norm of what it passes."""
+    local, function = file.once(LocalCalls), flow.function
+    subjects = {text_of(measured) for measured in flow.measures(split_epsilon(division.right)[0])}
+    passed = [(call, local.arguments(call, function)) for call in local.callers(function)]
+    return bool(passed) and all(
+        _is_norm_tested(call, {text_of(a) for n, a in given.items() if n in subjects}, file)
+        for call, given in passed
     )
 
 

@@ -1,0 +1,1 @@
+"""Norms of tensors, counts of parameters, and the quotients that are taken of them."""
