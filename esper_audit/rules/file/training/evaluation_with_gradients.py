@@ -72,11 +72,10 @@ class EvaluationWithGradients(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report forward passes in eval mode that keep gradients on."""
         forward = file.once(_tracked_by_switch).get(node)
-        if forward is None or not isinstance(node, ast.Call):
+        if forward is None or not isinstance(node, ast.Call) or is_detached(forward.node, file):
             return
         flows = file.once(TrainingFlows).having(node, EventKind.EVAL)
-        tracked = not any(_is_without_gradients(flow, forward.node, file) for flow in flows)
-        if not tracked or is_detached(forward.node, file):
+        if any(_is_without_gradients(flow, forward.node, file) for flow in flows):
             return
         if not (_needs_gradients(forward, file) or _is_left_to_others(forward, file)):
             code = quoted(file.code(forward.node))
