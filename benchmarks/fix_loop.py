@@ -20,6 +20,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from esper_audit.engine.file_checker import check_source
 from esper_audit.engine.fixes import apply_edits
 from esper_audit.engine.triggers import TriggerTable
@@ -29,6 +31,7 @@ from esper_audit.source.syntax.source import Source, parse
 
 ROUNDS = 10
 PLANTED = 3
+OPTIONS = {"redundant-condition": {"restated": True}}  # a kind of defect that is planted
 
 
 class FixedSource:
@@ -161,7 +164,9 @@ def main() -> int:
     parser.add_argument("--unsafe", action="store_true")
     parser.add_argument("--plant", action="store_true")
     asked = parser.parse_args()
-    table = TriggerTable.of([rule() for rule in discover().values()])
+    rules = discover().values()
+    options = {rule.id: msgspec.convert(OPTIONS.get(rule.id, {}), rule.Options) for rule in rules}
+    table = TriggerTable.of([rule(options[rule.id]) for rule in rules])
     made: Counter[str] = Counter()
     checked = wrong = 0
     for path in python_files(asked.directories):

@@ -29,6 +29,16 @@ VALID = (
         """,
     ),
     Valid(
+        "the size of an update beside that of the parameter",
+        """
+        def sizes(model, updates):
+            found = {}
+            for name, param in model.named_parameters():
+                found[name] = torch.norm(updates[name]) / (torch.norm(param.view(-1)).cpu() + 1e-8)
+            return found
+        """,
+    ),
+    Valid(
         "a norm that each caller tests",
         """
         def solve(x, dx):

@@ -62,7 +62,7 @@ class LossKeepsGraph(Rule):
         """Report statements that keep the loss of a backward pass."""
         flows = file.once(TrainingFlows).having(node, EventKind.BACKWARD)
         own = next((flow for flow in flows if _own_event(flow, node)), None)
-        if own is None or not isinstance(node, ast.Call):
+        if own is None or not isinstance(node, ast.Call) or _is_in_operation(node, file):
             return
         event = next(event for event in own.events if event.node is node)
         summed = {name for e in own.of_kind(EventKind.BACKWARD) for name in _names(e.subject)}
@@ -79,6 +79,13 @@ class LossKeepsGraph(Rule):
         for found in kept:
             if found.keeper not in summed and not _is_bounded(found, file):
                 yield _violation(found, node, file)
+
+
+def _is_in_operation(node: ast.Call, file: FileView) -> bool:
+    """Return whether a backward pass is part of an operation of autograd, which runs without a graph."""
+    owner = file.once(LocalCalls).owner(node)
+    bases = owner.bases if owner is not None else []
+    return any((file.resolve(base) or "") == "torch.autograd.Function" for base in bases)
 
 
 def _is_target(name: str, loop: ast.stmt) -> bool:

@@ -11,6 +11,23 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "an operation of autograd",
+        """
+        import torch
+
+        class Tiled(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, layer, shards, gradient):
+                outputs = []
+                for shard in shards:
+                    with torch.enable_grad():
+                        output = layer(shard)
+                        outputs.append(output)
+                    torch.autograd.backward(output, gradient)
+                return torch.cat(outputs)
+        """,
+    ),
+    Valid(
         "the losses of one step, and numbers where there is a loss",
         """
         def auxiliary(losses):

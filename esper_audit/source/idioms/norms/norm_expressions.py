@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Sequence
 
+from esper_audit.source.idioms.norms.loop_bindings import PARAMETERS
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import dotted, text_of
 
@@ -263,7 +264,9 @@ def is_parameter_type(annotation: ast.expr | None) -> bool:
 
 
 def is_weight(node: ast.expr) -> bool:
-    """Return whether a tensor is computed from the weight of a layer."""
+    """Return whether a tensor is computed from the weight of a layer, or is a parameter of a model."""
+    if isinstance(node, ast.Call):
+        return name_of(node) in PARAMETERS
     parts = (part for part in walk(node) if isinstance(part, ast.Attribute))
     return any(part.attr == "weight" or part.attr.startswith("weight_") for part in parts)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from esper_audit.source.idioms.norms.distances import is_error_of
+from esper_audit.source.idioms.norms.loop_bindings import loop_values
 from esper_audit.source.idioms.norms.norm_expressions import (
     BOUNDING,
     COUNT_NAME,
@@ -68,7 +69,8 @@ class NormFlow:
                 for target in targets:
                     self.values[text_of(target)].append(node.value)
             elif isinstance(node, (ast.For, ast.comprehension)):
-                self._record_loop(node.target, node.iter)
+                for name, iterated in loop_values(node.target, node.iter):
+                    self.values[name].append(iterated)
 
     def origins(self, node: ast.expr) -> list[ast.expr]:
         """Return an expression and its sources through assignments that preserve the value."""
@@ -229,15 +231,6 @@ class NormFlow:
         if value.id in given and not from_others:
             return True
         return bool(from_others) and all(self._is_argument(v, depth + 1) for v in from_others)
-
-    def _record_loop(self, target: ast.expr, iterated: ast.expr) -> None:
-        """Record the iterated expression as the value of a loop variable, also for `zip`."""
-        if isinstance(target, ast.Name):
-            self.values[target.id].append(iterated)
-        elif isinstance(target, ast.Tuple) and isinstance(iterated, ast.Call):
-            for name, source in zip(target.elts, iterated.args, strict=False):
-                if dotted(iterated.func) == "zip":
-                    self._record_loop(name, source)
 
     def _walk(self, function: Function) -> Iterator[ast.AST]:
         stack: list[ast.AST] = list(reversed(function.body))
