@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 
 import msgspec
 
@@ -65,10 +66,22 @@ class CollectedUnits(msgspec.Struct, frozen=True):
         return CollectedUnits(units, shard.of(self.without_unit), shard.of(self.not_applicable))
 
 
+@cache
+def declared_subjects(source: str) -> tuple[Subject, ...]:
+    """Return the subjects of a file, loaded once in a process and in those that it forks."""
+    return tuple(load_subjects(source))
+
+
+def prepare_subjects(root: str, source: str) -> None:
+    """Load a subjects file in the process that the jobs are forked from."""
+    os.chdir(root)
+    declared_subjects(source)
+
+
 def collect_units(root: str, source: str, probes: list[str] | None = None) -> CollectedUnits:
     """Load a subjects file, with a path relative to `root`, and return its units."""
     os.chdir(root)
-    subjects = load_subjects(source)
+    subjects = declared_subjects(source)
     found = units_of(subjects, probes)
     return CollectedUnits(
         units=[_describe(unit) for unit in found],
@@ -114,7 +127,9 @@ def promises_without_unit(
 
 def _declared_units(root: str, source: str, chosen: list[str]) -> list[Unit]:
     os.chdir(root)
-    subjects = [s for s in load_subjects(source) if any(f"[{s.name}@" in unit for unit in chosen)]
+    subjects = [
+        s for s in declared_subjects(source) if any(f"[{s.name}@" in unit for unit in chosen)
+    ]
     found = [unit for unit in units_of(subjects) if unit.id in chosen]
     if len(found) != len(chosen):
         missing = ", ".join(sorted(set(chosen) - {unit.id for unit in found}))

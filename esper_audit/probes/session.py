@@ -138,6 +138,7 @@ class Session:
         self._sandbox = Sandbox(
             [*TORCH_AND_COMPILER, JOBS, *probe_modules()],
             packages=[import_target(project, source) for source in self._sources],
+            prepared=[_preparing(project.root, source) for source in self._sources],
             search_path=[project.root],
             limits=Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE),
             workers=request.workers or limits.workers or default_workers(),
@@ -228,11 +229,7 @@ class Session:
         ]
 
     def _measure_alone(self, source: str, unit: UnitDescription) -> ProbeRecord:
-        place: dict[str, object] = {
-            "root": self._project.root,
-            "source": source,
-            "unit": unit.id,
-        }
+        place: dict[str, object] = {"root": self._project.root, "source": source, "unit": unit.id}
         (outcome,) = self._sandbox.run([Job(unit.id, f"{JOBS}:measure_one", place)])
         if isinstance(outcome.ending, Returned):
             return _records(outcome)[0]
@@ -260,6 +257,10 @@ def import_target(project: Project, source: str) -> str:
     """Return the module name or absolute path of a subjects source, for the sandbox to import."""
     place = _source_path(source)
     return project.resolve(place) if place.endswith(".py") else place
+
+
+def _preparing(root: str, source: str) -> Job:
+    return Job(source, f"{JOBS}:prepare_subjects", {"root": root, "source": source})
 
 
 def default_workers() -> int:

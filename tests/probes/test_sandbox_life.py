@@ -108,6 +108,30 @@ def test_a_package_that_hangs_at_import_ends_by_itself(modules: Path) -> None:
     assert time.monotonic() - started < GRACE_SECONDS  # or it was the caller that lost patience
 
 
+PREPARED = """
+DONE = []
+
+def prepare(times):
+    DONE.extend(range(times))
+    if times > 1:
+        raise ValueError(times)
+
+def done():
+    return len(DONE)
+"""
+
+
+@pytest.mark.parametrize(("times", "left"), [(1, 1), (2, 0)])
+def test_what_a_lane_prepares_its_jobs_have_unless_it_fails(
+    tmp_path: Path, times: int, left: int
+) -> None:
+    (tmp_path / "prepared.py").write_text(PREPARED)
+    prepared = [Job("prepare", "prepared:prepare", {"times": times})]
+    with Sandbox(prepared=prepared, search_path=[str(tmp_path)], limits=LIMITS) as running:
+        outcomes = list(running.run([Job(name, "prepared:done") for name in ("one", "two")]))
+    assert [outcome.ending for outcome in outcomes] == [Returned(left)] * 2
+
+
 def lane_ready(modules: Path, *packages: str) -> LaneReady | None:
     """Return the answer of a new lane to the request to import some packages."""
     server = ForkServer(ServerSetup((), (str(modules),)), str(modules))

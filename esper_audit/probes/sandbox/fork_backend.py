@@ -14,7 +14,7 @@ from esper_audit.findings.errors import EsperAuditError
 from esper_audit.probes.sandbox.fork_server import ServerReady, ServerSetup
 from esper_audit.probes.sandbox.interpreter import clean_environment, start_interpreter
 from esper_audit.probes.sandbox.lane_process import START_SECONDS, LaneReady, LaneSetup
-from esper_audit.probes.sandbox.outcome import Cost, Job, JobOutcome, JobRequest, Limits, ServerDied
+from esper_audit.probes.sandbox.outcome import Cost, Job, JobOutcome, JobRequest, ServerDied
 from esper_audit.probes.sandbox.protocol import receive, send
 
 PRELOAD_SECONDS = (
@@ -122,12 +122,10 @@ def _request_lane(control: socket.socket) -> socket.socket | None:
 class ForkLane:
     """Runs jobs one after another in children of one process, which is replaced when it dies."""
 
-    def __init__(
-        self, server: ForkServer, packages: tuple[str, ...], limits: Limits, scratch: str
-    ) -> None:
+    def __init__(self, server: ForkServer, setup: LaneSetup, scratch: str) -> None:
         self._server = server
-        self._packages = packages
-        self._limits = limits
+        self._setup = setup
+        self._limits = setup.limits
         self._scratch = scratch
         self._numbers = itertools.count()
         self._connection: socket.socket | None = None
@@ -177,26 +175,24 @@ class ForkLane:
 
         The second attempt is made without packages too: the first server may have died with the request.
         """
-        connection, ready = self._request(self._packages, stopped)
+        connection, ready = self._request(stopped)
         has_failed = ready is None or ready.problem != ""
         if has_failed and not stopped.is_set():
             self.close()
-            self._packages = ()
-            connection, ready = self._request((), stopped)
+            self._setup = LaneSetup((), self._limits)
+            connection, ready = self._request(stopped)
         if ready is None:
             raise SandboxError("the sandbox's server forks lanes that die at once")
         self._process = ready.process
         return connection
 
-    def _request(
-        self, packages: tuple[str, ...], stopped: threading.Event
-    ) -> tuple[socket.socket, LaneReady | None]:
+    def _request(self, stopped: threading.Event) -> tuple[socket.socket, LaneReady | None]:
         connection = self._connection = self._server.new_lane()
         if stopped.is_set():  # interrupt() may have been called before the connection existed
             return connection, None
         connection.settimeout(self._limits.seconds + GRACE_SECONDS)
         try:
-            send(connection, LaneSetup(packages, self._limits))
+            send(connection, self._setup)
             return connection, receive(connection, LaneReady)
         except OSError:
             return connection, None

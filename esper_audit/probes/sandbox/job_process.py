@@ -73,7 +73,7 @@ def run_job(request: JobRequest, verdict: int) -> None:
 
 def _job_verdict(job: Job, loaded: Callable[[], None]) -> bytes:
     try:
-        function = _load_function(job.function)
+        function = load_function(job.function)
     except BaseException as error:  # noqa: BLE001 - whatever an import raises is the result of the job
         return encode_message(_failure(ImportFailed, error))
     loaded()
@@ -102,7 +102,8 @@ def _encode_value(value: object) -> bytes:
     return data
 
 
-def _load_function(address: str) -> Callable[..., object]:
+def load_function(address: str) -> Callable[..., object]:
+    """Return the function at an address, `package.module:function` or `path/to/file.py:function`."""
     origin, _, name = address.rpartition(":")
     found: object = vars(load_module(origin)).get(name)
     if not callable(found):

@@ -19,6 +19,7 @@ import msgspec
 
 from esper_audit.probes.sandbox.job_process import (
     limit_torch_threads,
+    load_function,
     load_module,
     redirect_output,
     run_and_exit,
@@ -29,6 +30,7 @@ from esper_audit.probes.sandbox.outcome import (
     Cost,
     Ending,
     Exited,
+    Job,
     JobOutcome,
     JobRequest,
     Killed,
@@ -54,10 +56,14 @@ LEFT_IN_PIPE_READS = 64
 
 
 class LaneSetup(msgspec.Struct, frozen=True):
-    """The modules that a lane imports before its first job, and the limits of that import."""
+    """The modules that a lane imports before its first job, the jobs that it then runs in its own process.
+
+    `limits` are those of all of this.
+    """
 
     packages: tuple[str, ...]
     limits: Limits
+    prepared: tuple[Job, ...] = ()
 
 
 class LaneReady(msgspec.Struct, frozen=True):
@@ -88,7 +94,7 @@ def _preload(setup: LaneSetup) -> str:
 
     A crash or a hang, which SIGALRM ends, costs only this lane.
     """
-    if not setup.packages:
+    if not (setup.packages or setup.prepared):
         return ""
     apply_limits(setup.limits, for_good=False)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -100,6 +106,11 @@ def _preload(setup: LaneSetup) -> str:
             return f"{package}: " + "".join(traceback.format_exception_only(error)).strip()
         if threading.active_count() > 1:
             return f"{package}: its import starts threads, which do not survive a fork"
+    for job in setup.prepared:
+        try:
+            load_function(job.function)(**job.arguments)
+        except BaseException as error:  # noqa: BLE001 - each job repeats it and reports what it raises
+            return f"{job.name}: " + "".join(traceback.format_exception_only(error)).strip()
     signal.setitimer(signal.ITIMER_REAL, 0)
     limit_torch_threads()
     gc.freeze()

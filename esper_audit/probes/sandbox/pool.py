@@ -29,6 +29,7 @@ from typing import Literal, Protocol, Self
 
 from esper_audit.probes.sandbox.fork_backend import ForkLane, ForkServer
 from esper_audit.probes.sandbox.fork_server import ServerSetup
+from esper_audit.probes.sandbox.lane_process import LaneSetup
 from esper_audit.probes.sandbox.outcome import (
     Job,
     JobOutcome,
@@ -80,7 +81,8 @@ class Sandbox:
 
     `preload` are trusted modules that the server imports once, or a SandboxError is raised. `packages` are
     modules or files of the user that lanes import once, for speed; if that fails each job imports them by
-    itself. `search_path` are folders at the start of the import path.
+    itself. `prepared` are jobs that lanes run once in their own process, for what jobs then have loaded.
+    `search_path` are folders at the start of the import path.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Sandbox:
         preload: Sequence[str] = (),
         *,
         packages: Sequence[str] = (),
+        prepared: Sequence[Job] = (),
         search_path: Sequence[str] = (),
         limits: Limits = DEFAULT_LIMITS,
         workers: int = 1,
@@ -95,11 +98,12 @@ class Sandbox:
     ) -> None:
         self.scratch = tempfile.mkdtemp(prefix="esper-audit-")
         setup = ServerSetup(tuple(preload), tuple(map(os.path.abspath, search_path)))
+        lane_setup = LaneSetup(tuple(packages), limits, tuple(prepared))
         self._server = ForkServer(setup, self.scratch)
         self._lanes: list[Lane] = [
             SpawnLane(setup, limits, folder)
             if start == "spawn"
-            else ForkLane(self._server, tuple(packages), limits, folder)
+            else ForkLane(self._server, lane_setup, folder)
             for folder in (os.path.join(self.scratch, f"lane{number}") for number in range(workers))
         ]
         self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
