@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 import msgspec
@@ -12,6 +15,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.findings.shard import Shard
 from esper_audit.probes.probe import unit_id
+from esper_audit.probes.sandbox.protocol import encode_message
 from esper_audit.probes.subject.definition_site import definition_places
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.subject.subject import Subject, SubjectError
@@ -90,22 +94,51 @@ def collect_units(root: str, source: str, probes: list[str] | None = None) -> Co
     )
 
 
-def measure_group(root: str, source: str, chosen: list[str]) -> list[ProbeRecord]:
-    """Measure units of one subject in this process, prerequisites first."""
-    verdicts: dict[str, Verdict] = {}
-    records: list[ProbeRecord] = []
-    found = _declared_units(root, source, chosen)
-    for unit in found:
-        record = blocked_record(unit, verdicts) or measure_unit(unit)
-        verdicts[unit.id] = record.verdict
-        records.append(record)
-    return _with_places(records, found[0].subject, root)
+def measure_batch(
+    root: str, source: str, chosen: list[list[str]], journal: str, seconds: float
+) -> None:
+    """Measure groups of units, each of one subject in one state, prerequisites first.
+
+    Each record is appended to a file at once, so that it outlives a crash of this process. A unit that takes
+    longer than `seconds` ends the process. So does a subject that left other settings of torch behind.
+    """
+    from esper_audit.probes.measure.process_settings import process_settings
+    from esper_audit.probes.subject.determinism import seed_streams
+
+    wanted = [unit for group in chosen for unit in group]
+    found = {unit.id: unit for unit in _declared_units(root, source, wanted)}
+    seed_streams(0)  # the seed is one of the settings
+    before = process_settings()
+    with open(journal, "wb", buffering=0) as file:
+        for group in chosen:
+            verdicts: dict[str, Verdict] = {}
+            places = definition_places(found[group[0]].subject, root)
+            for unit in (found[name] for name in group):
+                with _time_limit(seconds):
+                    record = blocked_record(unit, verdicts) or measure_unit(unit)
+                verdicts[unit.id] = record.verdict
+                file.write(encode_message(msgspec.structs.replace(record, places=places)))
+            if process_settings() != before:
+                return
 
 
-def measure_one(root: str, source: str, unit: str) -> list[ProbeRecord]:
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """End this process by a signal if the block takes longer, where the system has timers."""
+    if sys.platform == "win32":
+        yield
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def measure_one(root: str, source: str, unit: str) -> ProbeRecord:
     """Measure one unit, whether or not its prerequisites passed."""
-    found = _declared_units(root, source, [unit])[0]
-    return _with_places([measure_unit(found)], found.subject, root)
+    (found,) = _declared_units(root, source, [unit])
+    places = definition_places(found.subject, root)
+    return msgspec.structs.replace(measure_unit(found), places=places)
 
 
 def promises_without_unit(
@@ -127,20 +160,14 @@ def promises_without_unit(
 
 def _declared_units(root: str, source: str, chosen: list[str]) -> list[Unit]:
     os.chdir(root)
-    subjects = [
-        s for s in declared_subjects(source) if any(f"[{s.name}@" in unit for unit in chosen)
-    ]
-    found = [unit for unit in units_of(subjects) if unit.id in chosen]
+    names = {unit.partition("[")[2].rpartition("@")[0] for unit in chosen}
+    subjects = [s for s in declared_subjects(source) if s.name in names]
+    wanted = set(chosen)
+    found = [unit for unit in units_of(subjects) if unit.id in wanted]
     if len(found) != len(chosen):
         missing = ", ".join(sorted(set(chosen) - {unit.id for unit in found}))
         raise SubjectError(f"{source}: {missing} disappeared since the units were collected")
     return found
-
-
-def _with_places(records: list[ProbeRecord], subject: Subject, root: str) -> list[ProbeRecord]:
-    """Return the records with the places that define their subject."""
-    places = definition_places(subject, root)
-    return [msgspec.structs.replace(record, places=places) for record in records]
 
 
 def _describe(unit: Unit) -> UnitDescription:

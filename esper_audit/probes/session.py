@@ -13,25 +13,11 @@ from esper_audit.findings.errors import EsperAuditError, UsageError
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.findings.shard import WHOLE, Shard
+from esper_audit.probes.batches import JOBS, BatchMeasurement
 from esper_audit.probes.jobs import CollectedUnits, UnitDescription
-from esper_audit.probes.sandbox.outcome import (
-    Ending,
-    Exited,
-    ImportFailed,
-    Job,
-    JobOutcome,
-    Killed,
-    Limits,
-    NotSerialisable,
-    OutOfMemory,
-    Raised,
-    Returned,
-    ServerDied,
-    TimedOut,
-)
+from esper_audit.probes.sandbox.outcome import Ending, Job, Limits, Raised, Returned
 from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Sandbox, Start
 from esper_audit.probes.subject.subject import SubjectError
-from esper_audit.probes.units import blocked_message
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
 from esper_audit.rules.suppression.expected_failures import apply_expectation
@@ -40,18 +26,7 @@ from esper_audit.text.progress import Progress
 
 MEBIBYTE = 1 << 20
 MOST_WORKERS = 8
-JOBS = "esper_audit.probes.jobs"
 PROBING = "probing"  # the check that is named where a subjects file cannot be collected
-CODES: dict[type[Ending], str] = {
-    TimedOut: "timeout",
-    Killed: "killed",
-    Exited: "exited",
-    OutOfMemory: "memory",
-    ImportFailed: "import",
-    ServerDied: "server",
-    NotSerialisable: "protocol",
-    Raised: "raised",
-}
 SUBJECT_ERROR = f"{SubjectError.__module__}.{SubjectError.__qualname__}"
 
 
@@ -135,13 +110,15 @@ class Session:
         own = [subject for subject in request.subjects if ":" in subject]
         self._sources = own or project.config.subjects
         self._patterns = [subject for subject in request.subjects if subject not in own]
+        self._workers = request.workers or limits.workers or default_workers()
+        self._limits = Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE)
         self._sandbox = Sandbox(
             [*TORCH_AND_COMPILER, JOBS, *probe_modules()],
             packages=[import_target(project, source) for source in self._sources],
             prepared=[_preparing(project.root, source) for source in self._sources],
             search_path=[project.root],
-            limits=Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE),
-            workers=request.workers or limits.workers or default_workers(),
+            limits=self._limits,
+            workers=self._workers,
             start=request.start,
         )
 
@@ -200,40 +177,11 @@ class Session:
     def measure(
         self, source: str, units: Sequence[UnitDescription], progress: Callable[[int], None]
     ) -> list[ProbeRecord]:
-        """Measure units in one job for each subject and state, and return their records.
-
-        Where such a job fails, each of its units gets a job of its own.
-        """
-        records: dict[str, ProbeRecord] = {}
-        groups: dict[str, list[UnitDescription]] = {}
-        for unit in units:
-            groups.setdefault(f"{unit.subject}@{unit.state}", []).append(unit)
-        unmeasured: list[UnitDescription] = []
-        for outcome in self._sandbox.run(self._group_jobs(source, groups)):
-            group = groups[outcome.job]
-            if isinstance(outcome.ending, Returned):
-                records |= {r.unit: r for r in _records(outcome)}
-            else:
-                unmeasured += group
-            progress(len(records))
-        for unit in unmeasured:
-            records[unit.id] = _blocked_record(unit, records) or self._measure_alone(source, unit)
-            progress(len(records))
+        """Measure units in batches, and return their records in order."""
+        place: dict[str, object] = {"root": self._project.root, "source": source}
+        batches = BatchMeasurement(self._sandbox, place, self._limits, self._workers)
+        records = batches.measure(units, progress)
         return [self._apply_expectation(records[unit.id]) for unit in units]
-
-    def _group_jobs(self, source: str, groups: dict[str, list[UnitDescription]]) -> list[Job]:
-        place = {"root": self._project.root, "source": source}
-        return [
-            Job(name, f"{JOBS}:measure_group", {**place, "chosen": [unit.id for unit in group]})
-            for name, group in groups.items()
-        ]
-
-    def _measure_alone(self, source: str, unit: UnitDescription) -> ProbeRecord:
-        place: dict[str, object] = {"root": self._project.root, "source": source, "unit": unit.id}
-        (outcome,) = self._sandbox.run([Job(unit.id, f"{JOBS}:measure_one", place)])
-        if isinstance(outcome.ending, Returned):
-            return _records(outcome)[0]
-        return unit.record(Verdict.NO_VERDICT, CODES[type(outcome.ending)], str(outcome.ending))
 
     def _apply_expectation(self, record: ProbeRecord) -> ProbeRecord:
         return apply_expectation(record, self._project.config.expect, self._request.today)
@@ -271,19 +219,6 @@ def default_workers() -> int:
 def _is_matched_by(unit: UnitDescription, pattern: str) -> bool:
     names = (unit.subject, f"{unit.subject}@{unit.state}")
     return pattern == unit.id or any(fnmatchcase(name, pattern) for name in names)
-
-
-def _records(outcome: JobOutcome) -> list[ProbeRecord]:
-    assert isinstance(outcome.ending, Returned)
-    return msgspec.convert(outcome.ending.value, list[ProbeRecord], strict=False)
-
-
-def _blocked_record(unit: UnitDescription, records: dict[str, ProbeRecord]) -> ProbeRecord | None:
-    for before in unit.prerequisites:
-        if before in records and records[before].verdict is not Verdict.PASS:
-            message = blocked_message(before, records[before].verdict)
-            return unit.record(Verdict.BLOCKED_BY, before, message)
-    return None
 
 
 def _source_path(source: str) -> str:

@@ -73,14 +73,16 @@ def test_a_subject_that_crashes_hangs_or_exits_costs_only_itself(tmp_path: Path)
         '[tool.esper-audit]\nsubjects = ["contracts/subjects.py:hostile"]\n'
         "[tool.esper-audit.probing]\nseconds = 2\n"
     )
-    audit = probed(project(tmp_path, configuration))
+    root = find_project([str(project(tmp_path, configuration))])
+    audit = audit_subjects(root, ProbeRequest(workers=1, today=TODAY))
     records = {r.unit: r for r in audit.records}
     for name, code in (("dies", "killed"), ("hangs", "timeout"), ("leaves", "exited")):
         built = records[f"build[{name}@birth]"]
         assert (built.verdict, built.code) == (Verdict.NO_VERDICT, code)
         assert records[f"causality[{name}@birth]"].verdict is Verdict.BLOCKED_BY
-    for name in ("before", "after"):
-        assert records[f"eval-determinism[{name}@birth]"].verdict is Verdict.PASS
+    assert (tmp_path / "hung.txt").read_text() == "once "
+    assert records["eval-determinism[before@birth]"].verdict is Verdict.PASS
+    assert records["causality[after@birth]"].verdict is Verdict.PASS
     assert {n.check for n in audit.not_analysed} == {"build"}
     assert len(audit.not_analysed) == 3
     assert audit.exit_status == 3

@@ -33,6 +33,7 @@ class Sound(Leaking):
 '''
 SUBJECTS = """
 import os, time
+from torch.nn import functional as F
 from library import Leaking, Sound
 from esper_audit.subject import Module, promise, sequences
 
@@ -48,18 +49,27 @@ def dies(dim):
     os.abort()
 
 def hangs(dim):
+    with open("hung.txt", "a") as file:
+        file.write("once ")
     while True:
         time.sleep(1)
 
 def leaves(dim):
     os._exit(0)
 
+def patches(dim):
+    plain = F.scaled_dot_product_attention
+    F.scaled_dot_product_attention = lambda *arguments, is_causal: plain(*arguments)
+    return Sound(dim)
+
 def hostile():
     yield module("before", Sound, "eval-determinism")
     yield module("dies", dies)
     yield module("hangs", hangs)
     yield module("leaves", leaves)
-    yield module("after", Sound, "eval-determinism")
+    yield module("patches", patches, "eval-determinism")
+    yield module("after", Sound)  # in one process with "patches": seven subjects make four batches
+    yield module("last", Sound, "eval-determinism")
 
 def nothing_to_run():
     yield Module(name="stateless", build=Sound, inputs=sequences, states={},

@@ -25,6 +25,19 @@ def encode_message(message: object) -> bytes:
     return len(data).to_bytes(LENGTH_BYTES) + data
 
 
+def decode_messages(path: str, kind: type[Message]) -> list[Message]:
+    """Return the complete messages of a file, none if there is no file."""
+    if not os.path.exists(path):
+        return []
+    found: list[Message] = []
+    with open(path, "rb") as file:
+        while len(head := file.read(LENGTH_BYTES)) == LENGTH_BYTES:
+            data = file.read(size := int.from_bytes(head))
+            if len(data) == size:
+                found.append(msgspec.msgpack.decode(data, type=kind, strict=False))
+    return found
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write all data to a pipe, in several writes if necessary."""
     rest = memoryview(data)
