@@ -111,15 +111,20 @@ def measure_batch(
     before = process_settings()
     with open(journal, "wb", buffering=0) as file:
         for group in chosen:
-            verdicts: dict[str, Verdict] = {}
             places = definition_places(found[group[0]].subject, root)
-            for unit in (found[name] for name in group):
-                with _time_limit(seconds):
-                    record = blocked_record(unit, verdicts) or measure_unit(unit)
-                verdicts[unit.id] = record.verdict
+            for record in _measure_group([found[name] for name in group], seconds):
                 file.write(encode_message(msgspec.structs.replace(record, places=places)))
             if process_settings() != before:
                 return
+
+
+def _measure_group(units: Sequence[Unit], seconds: float) -> Iterator[ProbeRecord]:
+    verdicts: dict[str, Verdict] = {}
+    for unit in units:
+        with _time_limit(seconds):
+            record = blocked_record(unit, verdicts) or measure_unit(unit)
+        verdicts[unit.id] = record.verdict
+        yield record
 
 
 @contextmanager
