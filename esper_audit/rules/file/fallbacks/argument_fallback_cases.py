@@ -27,6 +27,11 @@ VALID = (
             return kept[1:] - kept[:-1]
 
 
+        def extend(cell: torch.Tensor, cell_cpu: torch.Tensor | None = None):
+            cell_cpu = cell if cell_cpu is None else cell_cpu
+            return cell_cpu.tolist()
+
+
         def project(self, grad: torch.Tensor, basis: torch.Tensor | None = None):
             self.update(x=grad if basis is None else basis)
             return self.low_rank(grad)

@@ -21,6 +21,20 @@ VALID = (
         """,
     ),
     Valid(
+        "a class that layers of another class are changed to",
+        """
+        from torch import nn
+
+
+        class QuantLinear(nn.Module):
+            def forward(self, x):
+                return nn.functional.linear(x, self.quantizer(self.weight), self.bias)
+
+            def _setup(self, quantizer):
+                self.quantizer = quantizer
+        """,
+    ),
+    Valid(
         "methods that are put on an object of another class",
         """
         class WorkerExtension:

@@ -39,6 +39,13 @@ VALID = (
         """,
     ),
     Valid(
+        "a relative error by the norms of a backend",
+        """
+        def relative_error(true, found, backend):
+            return backend.norm(true - found, axis=1) / backend.norm(true, axis=1)
+        """,
+    ),
+    Valid(
         "a norm that each caller tests",
         """
         def solve(x, dx):

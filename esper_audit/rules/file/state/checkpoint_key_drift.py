@@ -79,6 +79,19 @@ class CheckpointKeyDrift(Rule):
             """,
         ),
         Valid(
+            "keys of other savers that are dropped",
+            """
+            class A:
+                def state_dict(self):
+                    return {"width": self.width}
+                def load_state_dict(self, state):
+                    state = state.copy()
+                    state.pop("kind")
+                    state.pop("compress", None)
+                    self.width = state["width"]
+            """,
+        ),
+        Valid(
             "the same keys in both",
             """
             class A:

@@ -23,6 +23,7 @@ from esper_audit.source.idioms.training.training_flow import (
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.insertion import before_line_of
+from esper_audit.source.syntax.loop_inputs import comprehension_around, is_fed_by
 from esper_audit.source.syntax.names import identifiers
 from esper_audit.text.phrases import quoted
 
@@ -31,7 +32,6 @@ MESSAGE = (
     "backward. Evaluate under `torch.no_grad()`"
 )
 # What a function names that needs gradients of its evaluation.
-COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 GRADIENT_WORDS = frozenset(
     {"grad", "requires_grad", "requires_grad_", "backward", "jacobian", "vjp"}
 )
@@ -43,16 +43,17 @@ TRAINING_WORDS = frozenset({"train", "backward", "step", "zero_grad", "Parameter
 class EvaluationWithGradients(Rule):
     """An evaluation builds an autograd graph that nothing uses.
 
-    What: a loop or comprehension after `model.eval()` that calls the model without `torch.no_grad()` or
-    `inference_mode`, in a function that runs no backward and reads no gradient.
+    What: a loop or comprehension over data after `model.eval()` that calls the model on what it takes
+    without `torch.no_grad()` or `inference_mode`, in a function that runs no backward and reads no
+    gradient.
 
     Why: the graph keeps the activations of every layer, so an evaluation needs the memory of a training
     step. Outputs that are collected keep all graphs until the end.
 
-    Quiet: a result that is detached at once; `no_grad` as a block, as a decorator, around a call of the
-    function in the same file, or by `set_grad_enabled`; a decorator of another package, which may switch
-    them off; functions that use gradients, or whose caller in the file differentiates; the `forward` of a
-    module.
+    Quiet: a loop that counts or goes over models, and random inputs, as in a trial; a result that is
+    detached at once; `no_grad` as a block, as a decorator, around a call of the function in the same
+    file, or by `set_grad_enabled`; a decorator of another package, which may switch them off; functions
+    that use gradients, or whose caller in the file differentiates; the `forward` of a module.
 
     Tickets: real code
     """
@@ -128,18 +129,15 @@ def _tracked_forward(
         if is_fallback(event.node, file):
             continue
         if _is_evaluation(event, flow, file) and not has_no_gradients(event, flow, file):
-            return event if _is_near(event, switch, file) else None
+            loop = _loop_around(event, file)
+            is_found = loop is not None and is_fed_by(loop, event.node)
+            return event if is_found and _is_near(event, switch, file) else None
     return None
 
 
 def _loop_around(event: TrainingEvent, file: FileView) -> ast.stmt | ast.expr | None:
     """Return the innermost loop or comprehension around a forward pass."""
-    above: ast.AST | None = file.parent(event.node)
-    while isinstance(above, (ast.expr, ast.comprehension)):
-        if isinstance(above, COMPREHENSIONS):
-            return above
-        above = file.parent(above)
-    return event.loops[-1] if event.loops else None
+    return comprehension_around(event.node, file) or (event.loops[-1] if event.loops else None)
 
 
 def _is_near(forward: TrainingEvent, switch: TrainingEvent, file: FileView) -> bool:

@@ -11,6 +11,25 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a trial of several models, and a timing",
+        """
+        import torch
+
+        def trial(models, steps):
+            for model in models:
+                net = model(pretrained=False)
+                net.eval()
+                x = torch.randn(4, 3, 224, 224)
+                y = net(x)
+                assert y.size(0) == 4
+
+        def timing(net, x, steps):
+            net.eval()
+            for _ in range(steps):
+                net(x)
+        """,
+    ),
+    Valid(
         "results that are detached at once",
         """
         def values(net, states):

@@ -81,9 +81,12 @@ def is_method_of_mixin(
 
 
 def _is_borrowed(family: ClassFamily) -> bool:
-    """Return whether a class sets nothing at all, as its methods are put on objects of other classes."""
+    """Return whether the methods of a class are put on objects of other classes.
+
+    Such a class makes no object: a module without a constructor, any other that sets nothing at all.
+    """
     is_empty = not any(member.bound for member in family.members)
-    return is_empty and family.method("__init__") is None
+    return (is_empty or family.is_module) and family.method("__init__") is None
 
 
 def _is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:

@@ -25,7 +25,8 @@ def is_left_out_on_purpose(
     """
     names = targets | {found.parameter}
     return (
-        _has_tests_elsewhere(function, found.parameter)
+        found.parameter.startswith(f"{found.replacement}_")  # another form of it: `offsets_cpu`
+        or _has_tests_elsewhere(function, found.parameter)
         or _is_all_pairs(function, names, found.replacement)
         or _is_of_indices(function, found.parameter)
         or _is_for_state(function, found, file)

@@ -126,6 +126,8 @@ def norm_argument(node: ast.expr) -> ast.expr | None:
         receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
         if name_of(node) != "norm" or receiver is None or NORM_MODULES.search(dotted(receiver)):
             return first or receiver or node
+        if isinstance(first, ast.BinOp) or any(k.arg == "axis" for k in node.keywords):
+            return first  # no order: `backend.norm(a - b, axis=1)`
         takes_order = first is None or isinstance(first, (ast.Constant, ast.UnaryOp))
         takes_order = takes_order or text_of(first or node).startswith("float(")
         return receiver if takes_order and dotted(receiver) != "self" else None

@@ -88,8 +88,10 @@ class _DictUses:
         elif method.attr == "setdefault":
             self._add(self.handled, call.args[0])
         elif call.args:
+            is_dropped = method.attr == "pop" and isinstance(use, ast.Expr)
             requires = method.attr == "pop" and len(call.args) == 1 and not call.keywords
-            missing = self.handled if self._is_tested(use) else self.optional
+            requires = requires and not is_dropped
+            missing = self.handled if is_dropped or self._is_tested(use) else self.optional
             self._add(self.required if requires else missing, call.args[0])
 
     def _is_tested(self, use: ast.AST | None) -> bool:
