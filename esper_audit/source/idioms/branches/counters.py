@@ -25,7 +25,7 @@ def least_after(increment: ast.AugAssign, file: FileView) -> float | None:
         return None
     starts: list[float] = []
     for node in _bindings(target, increment, file):
-        value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) else None
+        value = _value_bound(node, target)
         number = _number(value) if value is not None else None
         is_growing = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add)
         if number is None or (isinstance(node, ast.AugAssign) and not (is_growing and number >= 0)):
@@ -121,6 +121,17 @@ def _targets(statement: ast.stmt) -> list[str]:
     if isinstance(statement, (ast.AnnAssign, ast.AugAssign, ast.For)):
         return [dotted(statement.target)]
     return []
+
+
+def _value_bound(statement: ast.stmt, target: str) -> ast.expr | None:
+    """Return what a statement binds to a name: one side of `x, y = 0, 1`."""
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        return None
+    names = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+    if not isinstance(names, ast.Tuple) or not isinstance(statement.value, ast.Tuple):
+        return statement.value
+    pairs = zip(map(dotted, names.elts), statement.value.elts, strict=False)
+    return dict(pairs).get(target)
 
 
 def _number(node: ast.expr) -> float | None:

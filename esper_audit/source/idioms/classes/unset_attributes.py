@@ -24,7 +24,8 @@ from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 # Bases of which all attributes are known.
 KNOWN_BASES = frozenset({"torch.nn.Module", "builtins.object"})
-MIXIN = re.compile(r"mix_?in|^_?(abstract|base)|(base|interface|protocol)$", re.IGNORECASE)
+MIXIN = re.compile(r"mix_?in|(interface|protocol)$", re.IGNORECASE)
+BASE = re.compile(r"^_?(abstract|base)|base$", re.IGNORECASE)
 
 
 def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[AttributeUse]:
@@ -181,6 +182,8 @@ def _is_optional(call: ast.Call, file: FileView) -> bool:
 
 def _is_template(family: ClassFamily, file: FileView) -> bool:
     """Return whether subclasses are to add something: a mixin, abstract methods, open methods."""
+    if BASE.search(family.members[0].definition.name):
+        return True
     for member in family.members:
         if MIXIN.search(member.definition.name):
             return True
