@@ -18,6 +18,8 @@ from esper_audit.source.idioms.duplication.name_tables import (
     is_for_validation,
     lookups,
     name_tables,
+    registrations,
+    registries,
 )
 from esper_audit.source.usage.tree import Tree
 
@@ -31,10 +33,12 @@ class ListMirrorsEnumOptions(Options, frozen=True, kw_only=True, forbid_unknown_
 
 
 class ListMirrorsEnum(TreeRule):
-    """A literal list or table repeats an enum and has drifted from it.
+    """A literal list or table repeats an enum, a Protocol or a registry and has drifted from it.
 
     What: a table that is read by `TABLE[stage]` and lacks some of the members of the enum whose
-    members are its keys; a list of strings that repeats most names or values of an enum, and both lacks
+    members are its keys; a list of strings that repeats most names or values of an enum, most keys of a
+    `TypedDict`, members of a `Protocol` or names that a decorator registers
+    (`@registry.register("conv")`), and both lacks
     some and adds others where the module or a class keeps it, or lacks some and refuses them
     (`if x not in NAMES: raise`, `choices=`).
 
@@ -73,6 +77,13 @@ class ListMirrorsEnum(TreeRule):
             if (source := tree.source(path)) is not None
             for found in enumerations(source.tree)
         ]
+        registered = [
+            (path, decorator, name)
+            for path in paths
+            if (source := tree.source(path)) is not None and "register" in source.text
+            for decorator, name in registrations(source.tree)
+        ]
+        enums += registries(registered)
         for path in paths if enums else ():
             source = tree.source(path)
             for table in name_tables(source.tree) if source is not None else ():
@@ -85,7 +96,7 @@ class ListMirrorsEnum(TreeRule):
     ) -> str:
         """Return how a table differs from the enum that it repeats, empty if it does not."""
         if table.owner:
-            named = [(path, enum) for path, enum in enums if enum.name == table.owner]
+            named = [(p, e) for p, e in enums if e.name == table.owner and e.kind == "enum"]
             return _incomplete(table, parsed, *named[0]) if len(named) == 1 else ""
         for path, enum in enums:
             for names in (enum.members, enum.values, tuple(m.lower() for m in enum.members)):
@@ -99,7 +110,8 @@ class ListMirrorsEnum(TreeRule):
                 is_drift = is_changed or self.options.subsets
                 if is_drift or (lacks and is_for_validation(table, parsed)):
                     wrong = [*_words("lacks", lacks), *_words("adds", adds)]
-                    return f"repeats the enum `{enum.name}` of {path} and {' and '.join(wrong)}. Make it from the enum."
+                    found_in = f"repeats the {enum.kind} `{enum.name}` of {path}"
+                    return f"{found_in} and {' and '.join(wrong)}. Make it from the {enum.kind}."
         return ""
 
 

@@ -150,6 +150,94 @@ INVALID = (
         ),
     ),
     InvalidTree(
+        "keys of a TypedDict, members of a Protocol and names of a registry",
+        {
+            "types_of_runs.py": """
+                from typing import Protocol, TypedDict
+
+
+                class Record(TypedDict):
+                    step: int
+                    loss: float
+                    accuracy: float
+                    seconds: float
+
+
+                class Host(Protocol):
+                    width: int
+                    depth: int
+
+                    def forward(self, x): ...
+
+                    def slots(self): ...
+            """,
+            "layers.py": """
+                from registry import blocks
+
+
+                @blocks.register("conv")
+                def conv(width): ...
+
+
+                @blocks.register("norm")
+                def norm(width): ...
+
+
+                @blocks.register("attention")
+                def attention(width): ...
+            """,
+            "report.py": """
+                COLUMNS = ["step", "loss", "accuracy", "wall"]
+                HOST = ("width", "depth", "forward", "holes")
+
+
+                def build(name):
+                    if name not in ("conv", "norm", "attention", "lora"):
+                        raise ValueError(name)
+                    assert name in ("conv", "norm", "attention"), name
+                    return name
+            """,
+            "later.py": """
+                from registry import blocks
+
+
+                @blocks.register("gate")
+                def gate(width): ...
+            """,
+        },
+        (
+            (
+                "report.py",
+                1,
+                (
+                    "repeats the TypedDict `Record` of types_of_runs.py and lacks `seconds` and adds "
+                    "`wall`. Make it from the TypedDict."
+                ),
+            ),
+            (
+                "report.py",
+                2,
+                (
+                    "repeats the Protocol `Host` of types_of_runs.py and lacks `slots` and adds `holes`. "
+                    "Make it from the Protocol."
+                ),
+            ),
+            (
+                "report.py",
+                6,
+                (
+                    "repeats the registry `blocks.register` of later.py and lacks `gate` and adds "
+                    "`lora`. Make it from the registry."
+                ),
+            ),
+            (
+                "report.py",
+                8,
+                "repeats the registry `blocks.register` of later.py and lacks `gate`. Make it from the registry.",
+            ),
+        ),
+    ),
+    InvalidTree(
         "a subset, where asked for",
         {
             "stages.py": STAGES,

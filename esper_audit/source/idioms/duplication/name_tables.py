@@ -10,17 +10,23 @@ from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.names import dotted, terminal_name
 
 ENUMS = frozenset({"Enum", "IntEnum", "StrEnum"})
+DECLARING = ("TypedDict", "Protocol")
+DEFINED = (ast.ClassDef, ast.FunctionDef)
 FEWEST = 3
 SHARED_PART = 0.6
 TABLES = frozenset({ast.List, ast.Tuple, ast.Set, ast.Dict})
 
 
 class Enumeration(NamedTuple):
-    """An enum: its name, its members in order, and their values where all are strings."""
+    """What names things: its name, the names in order, and their values where all are strings.
+
+    Its `kind` is an enum, a TypedDict, a Protocol or a registry that a decorator fills.
+    """
 
     name: str
     members: tuple[str, ...]
     values: tuple[str, ...]
+    kind: str = "enum"
 
 
 class NameTable(NamedTuple):
@@ -39,17 +45,43 @@ class NameTable(NamedTuple):
 
 
 def enumerations(tree: ast.Module) -> Iterator[Enumeration]:
-    """Yield the enums of a module that have enough members, aliases left out."""
+    """Yield the enums, TypedDicts and Protocols of a module that name enough, aliases left out."""
     for definition in tree.body:
         if not isinstance(definition, ast.ClassDef):
             continue
-        if ENUMS.isdisjoint(terminal_name(base) for base in definition.bases):
+        bases = {terminal_name(base) for base in definition.bases}
+        kinds = [kind for kind in DECLARING if kind in bases]
+        declared = tuple(_declared(definition)) if kinds else ()
+        if len(declared) >= FEWEST:
+            yield Enumeration(definition.name, declared, (), kinds[0])
+        if ENUMS.isdisjoint(bases):
             continue
         members = dict(_members(definition))
         if len(members) >= FEWEST:
             values = [v for v in members.values() if isinstance(v, str)]
             texts = tuple(values) if len(values) == len(members) else ()
             yield Enumeration(definition.name, tuple(members), texts)
+
+
+def registrations(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield each name under which a decorator registers a definition, with the decorator."""
+    for definition in scan(tree, {ast.ClassDef, ast.FunctionDef}):
+        decorators = definition.decorator_list if isinstance(definition, DEFINED) else []
+        for call in (d for d in decorators if isinstance(d, ast.Call) and d.args):
+            name = call.args[0]
+            if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+                continue
+            if "register" in dotted(call.func).lower():
+                yield dotted(call.func), name.value
+
+
+def registries(found: list[tuple[str, str, str]]) -> Iterator[tuple[str, Enumeration]]:
+    """Yield what the (path, decorator, name) of a tree register, with the path of the first."""
+    for decorator in dict.fromkeys(decorator for _, decorator, _ in found):
+        own = [(path, name) for path, by, name in found if by == decorator]
+        names = tuple(dict.fromkeys(name for _, name in own))
+        if len(names) >= FEWEST:
+            yield own[0][0], Enumeration(decorator, names, (), "registry")
 
 
 def name_tables(tree: ast.Module) -> Iterator[NameTable]:
@@ -67,6 +99,16 @@ def name_tables(tree: ast.Module) -> Iterator[NameTable]:
         found = _table(node, named.get(node, "")) if isinstance(node, ast.expr) else None
         if found is not None:
             yield found._replace(is_shared=node in shared)
+
+
+def _declared(definition: ast.ClassDef) -> Iterator[str]:
+    """Yield the public keys, attributes and methods that the body of a class declares."""
+    for statement in definition.body:
+        target = statement.target if isinstance(statement, ast.AnnAssign) else None
+        name = statement.name if isinstance(statement, ast.FunctionDef) else ""
+        name = target.id if isinstance(target, ast.Name) else name
+        if name and not name.startswith("_"):
+            yield name
 
 
 def _members(definition: ast.ClassDef) -> Iterator[tuple[str, object]]:
