@@ -32,6 +32,15 @@ shard_option = click.option(
     callback=lambda *arguments: read_shard(*arguments),
     help="Do the I-th of N parts (see `merge`).",
 )
+no_new_option = click.option(
+    "--no-new", is_flag=True, help="Open no ticket; a finding without one fails."
+)
+until_option = click.option(
+    "--until",
+    default="",
+    metavar="YYYY-MM-DD",
+    help="Last day of an acceptance; then the ticket is open again.",
+)
 no_cache_option = click.option("--no-cache", is_flag=True, help="Analyse every file again.")
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 import click
 
 from esper_audit.cli.local_date import today
-from esper_audit.cli.options import no_cache_option, project_options
+from esper_audit.cli.options import no_cache_option, no_new_option, project_options
 from esper_audit.cli.screen import progress_bar
 from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.findings.audit import CLEAN, COULD_NOT_RUN, FINDINGS, NOT_ALL_ANALYSED, Audit
-from esper_audit.findings.finding import Severity
+from esper_audit.findings.finding import Finding, Severity
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.project.config import Project
 from esper_audit.reports.unverifiable_claims import unverifiable_lines
@@ -39,12 +39,16 @@ WITHOUT_LINE = frozenset({Assessment.AS_EXPECTED, Assessment.CANNOT_TELL})
     default=Severity.P4.value,
     help="Open tickets only for findings as severe as this.",
 )
+@no_new_option
 @no_cache_option
 @project_options
-def command(project: Project, *, no_cache: bool, dry_run: bool, severity: str) -> None:
+def command(
+    project: Project, *, no_new: bool, no_cache: bool, dry_run: bool, severity: str
+) -> None:
     """Check the source, probe the subjects, update the tickets, verify their claims, write the reports.
 
-    The tickets of findings less severe than --severity stay as they are.
+    The tickets of findings less severe than --severity stay as they are. With --no-new the tickets only
+    become fewer: what is gone is closed, and a finding without a ticket is listed.
 
     Exit status: 0 nothing new; 1 a finding without an active ticket, a link to a ticket that does
     not exist, or a claim that contradicts its ticket; 2 could not run; 3 something was not looked
@@ -53,19 +57,23 @@ def command(project: Project, *, no_cache: bool, dry_run: bool, severity: str) -
     require_passing_cases(project, cache=not no_cache)
     request = CheckRequest(cache=not no_cache, today=today())
     with progress_bar("files", "units") as (files, units):
-        progress, least = ProgressCallbacks(files, units), Severity(severity)
+        progress = ProgressCallbacks(files, units)
+        least = None if no_new else Severity(severity)
         if dry_run:
             result = preview(project, request, progress, severity=least)
         else:
             result = run(project, request, progress, severity=least)
-    click.echo("\n".join(summary_lines(result, would="would " if dry_run else "")))
+    click.echo("\n".join(summary_lines(result, would="would " if dry_run else "", no_new=no_new)))
     if result.unwritten:
         click.echo(f"esper-audit: {result.unwritten}", err=True)
-    sys.exit(exit_status(result))
+    sys.exit(exit_status(result, no_new=no_new))
 
 
-def summary_lines(result: AuditRun, *, would: str = "") -> list[str]:
-    """Return what a run found and changed, in lines, or what it `would` change."""
+def summary_lines(result: AuditRun, *, would: str = "", no_new: bool = False) -> list[str]:
+    """Return what a run found and changed, in lines, or what it `would` change.
+
+    With `no_new` the findings without a ticket are listed.
+    """
     wrote = "would write" if would else "wrote"
     return [
         wrapped(_audit_line(result.audit), "", "  ").rstrip("\n"),
@@ -73,6 +81,8 @@ def summary_lines(result: AuditRun, *, would: str = "") -> list[str]:
         _tickets_line(result),
         *_shortened(_unchecked(result)),
         *_shortened(_new_tickets(result, f"{would}open" if would else "opened")),
+        *(_shortened(_without_ticket(result.sync.without_ticket)) if no_new else ()),
+        *_ending(result.ending),
         *_claim_lines(result.verified),
         *(f"  {wrote} {path}" for path in result.changed),
         *result.link_problems,
@@ -100,6 +110,28 @@ def _new_tickets(result: AuditRun, verb: str) -> list[str]:
     ]
 
 
+def _without_ticket(findings: Sequence[Finding]) -> list[str]:
+    """Return a line for each finding that has no ticket, the most severe first."""
+    ranked = sorted(findings, key=lambda finding: (finding.severity, finding.order))
+    return [
+        wrapped(f"without a ticket: {_head(one)}: {one.message}", "  ", "  ").rstrip("\n")
+        for one in ranked
+    ]
+
+
+def _head(finding: Finding) -> str:
+    place = finding.location
+    return f"{finding.severity} {place.path}:{place.line}:{place.column} {finding.check}"
+
+
+def _ending(tickets: Sequence[Ticket]) -> Iterator[str]:
+    """Yield a line for each accepted ticket that is open again soon."""
+    for ticket in tickets:
+        until = ticket.resolution.until if ticket.resolution else ""
+        line = f"ends soon: {ticket.id} is {ticket.status} until {until}: {ticket.title}"
+        yield wrapped(line, "  ", "  ").rstrip("\n")
+
+
 def _rank(ticket: Ticket) -> tuple[str, str]:
     return (ticket.severity, ticket.id)
 
@@ -111,15 +143,16 @@ def _shortened(lines: list[str]) -> list[str]:
     return [*lines[: MOST_LINES - 1], f"  and {len(lines) - MOST_LINES + 1:,} more"]
 
 
-def exit_status(result: AuditRun) -> int:
-    """Return the exit status of a run."""
+def exit_status(result: AuditRun, *, no_new: bool = False) -> int:
+    """Return the exit status of a run, where a finding without a ticket counts with `no_new`."""
     if result.unwritten:
         return COULD_NOT_RUN
     unanswered = (answered for one in result.verified for answered in one.undecided)
     if result.audit.not_analysed or any(not answered.reply.lacking for answered in unanswered):
         return NOT_ALL_ANALYSED
     is_contradicted = any(one.assessment in FAILING_RUN for one in result.verified)
-    is_new = result.sync.opened or result.sync.reopened or result.link_problems
+    is_left = no_new and bool(result.sync.without_ticket)
+    is_new = result.sync.opened or result.sync.reopened or result.link_problems or is_left
     return FINDINGS if is_new or is_contradicted else CLEAN
 
 

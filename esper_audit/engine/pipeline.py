@@ -80,7 +80,7 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
             audit = without_old(audit, run.checker, changed, before)
         if request.impact and tree_check is not None:
             audit = tree_check.with_impact(audit, whole=request.whole)
-        return _without_ticketed(audit, project) if request.baseline else audit
+        return _without_ticketed(audit, project, request.today) if request.baseline else audit
 
 
 def check_text(project: Project, request: CheckRequest, path: str, data: bytes) -> Audit:
@@ -95,7 +95,7 @@ def check_text(project: Project, request: CheckRequest, path: str, data: bytes) 
     audit = run.collect(outcomes, None, tree_check)
     if request.impact and tree_check is not None:
         audit = tree_check.with_impact(audit)
-    return _without_ticketed(audit, project, buffers)
+    return _without_ticketed(audit, project, request.today, buffers)
 
 
 def fix(project: Project, request: CheckRequest, mode: FixMode) -> list[FixedFile]:
@@ -282,8 +282,8 @@ class _CheckRun:
 
 
 def _without_ticketed(
-    audit: Audit, project: Project, buffers: Mapping[str, bytes] | None = None
+    audit: Audit, project: Project, today: str, buffers: Mapping[str, bytes] | None = None
 ) -> Audit:
     """Move the findings that have a ticket out of the findings."""
     tickets = project.resolve(project.config.tickets)
-    return read_baseline(tickets).apply(audit, tickets, buffers or {})
+    return read_baseline(tickets, today).apply(audit, tickets, buffers or {})

@@ -159,7 +159,7 @@ def audit_subjects(
     audit = _merge_result(_empty_audit(project, request.shard), project, result, today)
     tickets = project.resolve(project.config.tickets)
     audit = _without_allowed(audit, project, request)
-    return read_baseline(tickets).apply(audit, tickets, {})
+    return read_baseline(tickets, request.today).apply(audit, tickets, {})
 
 
 def _empty_audit(project: Project, shard: Shard) -> Audit:
@@ -211,7 +211,7 @@ def _explored(
         audit = _merge_result(audit, project, run_probes(project, declared, progress), "")
     tickets = project.resolve(project.config.tickets)
     audit = _without_allowed(audit, project, request)
-    return read_baseline(tickets).apply(audit, tickets, {})
+    return read_baseline(tickets, request.today).apply(audit, tickets, {})
 
 
 def add_probe_findings(

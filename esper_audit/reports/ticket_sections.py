@@ -105,7 +105,8 @@ def resolution_texts(ticket: Ticket) -> list[str]:
     ]
     evidence = labelled("Evidence", resolution.evidence)
     is_plain = not re.search(r"^\s*(?:#|\*\*)", resolution.evidence, re.MULTILINE)
-    status = labelled("Status", resolution.as_written or code(resolution.kind))
+    until = f", accepted until {resolution.until}" if resolution.until else ""
+    status = labelled("Status", (resolution.as_written or code(resolution.kind)) + until)
     return [
         text for text in (status, *([evidence, *facts] if is_plain else [*facts, evidence])) if text
     ]

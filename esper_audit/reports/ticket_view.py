@@ -188,8 +188,9 @@ def _resolution(resolution: Resolution | None) -> list[str]:
     ]
     signed = f"Signed off by {resolution.sign_off}" if resolution.sign_off else ""
     commits = f"Commits: {', '.join(resolution.commits)}" if resolution.commits else ""
+    until = f", accepted until {resolution.until}" if resolution.until else ""
     return [
-        resolution.as_written or resolution.kind,
+        (resolution.as_written or resolution.kind) + until,
         resolution.evidence,
         "\n".join(judged),
         commits,

@@ -106,7 +106,7 @@ class Invalid(msgspec.Struct, frozen=True):
     """Code on which a rule reports each (line, message) of `expected`.
 
     `fixed` is the repaired code. It and `code` are plain strings or triple-quoted blocks, as in
-    `Valid`.
+    `Valid`. `columns`, where it is given, has the column of each of `expected`, from 1.
     """
 
     name: str
@@ -114,6 +114,7 @@ class Invalid(msgspec.Struct, frozen=True):
     expected: tuple[tuple[int, str], ...]
     fixed: str | None = None
     options: dict[str, object] = {}
+    columns: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "code", dedent_block(self.code))

@@ -34,13 +34,14 @@ class ValidTree(msgspec.Struct, frozen=True):
 class InvalidTree(msgspec.Struct, frozen=True):
     """A tree on which a rule reports each (path, line, message) of `expected`.
 
-    `files` are as in `ValidTree`.
+    `files` are as in `ValidTree`, `columns` as in `Invalid`.
     """
 
     name: str
     files: Mapping[str, str]
     expected: tuple[tuple[str, int, str], ...]
     options: dict[str, object] = {}
+    columns: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "files", _dedented(self.files))

@@ -7,13 +7,14 @@ value of a typed field lacks some of their meaning.
 from __future__ import annotations
 
 import enum
+from datetime import date
 from typing import Annotated
 
 import msgspec
 
 from esper_audit.claims.reply import Answer
 from esper_audit.findings.finding import Occurrence, Severity
-from esper_audit.tickets.states import ResolutionKind
+from esper_audit.tickets.states import ACCEPTED, STATUS_OF, ResolutionKind
 
 # The author of changes that the program makes.
 TOOL = "esper-audit"
@@ -186,14 +187,29 @@ class JudgedClaim(TicketPart, frozen=True, kw_only=True):
 
 
 class Resolution(TicketPart, frozen=True, kw_only=True):
-    """How a ticket was resolved, with evidence, which only an imported resolution may lack."""
+    """How a ticket was resolved, with evidence, which only an imported resolution may lack.
+
+    `until` is the last day on which a finding is accepted, empty for good.
+    """
 
     kind: ResolutionKind
     as_written: str = ""
+    until: DateOrNothing = ""
     evidence: str
     claims: list[JudgedClaim] = []
     commits: list[Commit] = []
     sign_off: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an end that is no day, and one of a resolution that accepts nothing."""
+        if not self.until:
+            return
+        if STATUS_OF[self.kind] not in ACCEPTED:
+            raise ValueError(f"`until` ends an acceptance (got kind {self.kind}). Leave it out")
+        try:
+            date.fromisoformat(self.until)
+        except ValueError as error:
+            raise ValueError(f"`until`: no such day (got {self.until})") from error
 
 
 class StoredAnswer(TicketPart, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The tickets as baseline: the known findings, read from three lines of each ticket without a YAML parser."""
+"""The tickets as baseline: the known findings, read from four lines of each ticket without a YAML parser."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from esper_audit.findings.audit import Audit, Ticketed
 from esper_audit.findings.errors import TicketError
 from esper_audit.project.atomic_write import reason_of
 from esper_audit.tracking.ticket_folder import SUFFIX, ticket_files
-from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE
+from esper_audit.tracking.tracked_ticket import ACCEPTED, RESOLVED_BY_CHANGE
 
 if TYPE_CHECKING:
     from esper_audit.tracking.current_tree import CurrentTree
 
 FIELD = re.compile(r"^(status|fingerprint|check): *['\"]?([\w-]+)", re.MULTILINE)
+LAST_DAY = re.compile(
+    r"^resolution: *\n(?=( +))(?:(?: .*)?\n)*?\1until: *['\"]?(\d{4}-\d{2}-\d{2})", re.MULTILINE
+)
 
 
 class KnownTicket(msgspec.Struct, frozen=True):
@@ -31,11 +34,12 @@ class KnownTicket(msgspec.Struct, frozen=True):
     status: str
     check: str
     file: str
+    has_expired: bool = False
 
     @property
     def is_baseline(self) -> bool:
-        """Return whether its finding is known: a finding with a fixed ticket counts as new."""
-        return self.status != RESOLVED_BY_CHANGE
+        """Return whether its finding is known: with a ticket that is fixed or expired it counts as new."""
+        return self.status != RESOLVED_BY_CHANGE and not self.has_expired
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -105,11 +109,11 @@ class Baseline(msgspec.Struct, frozen=True):
         return {finding: ticket for finding, ticket in tickets.items() if ticket.is_baseline}
 
 
-def read_baseline(directory: str) -> Baseline:
+def read_baseline(directory: str, today: str) -> Baseline:
     """Read the tickets of a folder.
 
-    A ticket without fingerprint is not part of the baseline. Raises TicketError for a folder or a file
-    that cannot be read.
+    The acceptance of a ticket can end before `today`. A ticket without fingerprint is not part of the
+    baseline. Raises TicketError for a folder or a file that cannot be read.
     """
     tickets: dict[str, KnownTicket] = {}
     files: list[str] = []
@@ -119,7 +123,9 @@ def read_baseline(directory: str) -> Baseline:
         files.append(path)
         if {"status", "fingerprint"} <= fields.keys():
             check = fields.get("check", "")
-            ticket = KnownTicket(name.removesuffix(SUFFIX), fields["status"], check, path)
+            has_expired = fields["status"] in ACCEPTED and fields.get("until", today) < today
+            name = name.removesuffix(SUFFIX)
+            ticket = KnownTicket(name, fields["status"], check, path, has_expired)
             before = tickets.get(fields["fingerprint"])
             if before is None or not before.is_baseline:
                 tickets[fields["fingerprint"]] = ticket
@@ -129,6 +135,8 @@ def read_baseline(directory: str) -> Baseline:
 def _fields(file: str) -> Mapping[str, str]:
     try:
         with open(file, encoding="utf-8", errors="replace") as stream:
-            return dict(FIELD.findall(stream.read()))
+            text = stream.read()
     except OSError as error:
         raise TicketError(f"{file}: cannot be read: {reason_of(error)}") from error
+    last_day = LAST_DAY.search(text)
+    return dict(FIELD.findall(text)) | ({"until": last_day[2]} if last_day else {})

@@ -9,6 +9,8 @@ from esper_audit.tracking.context_hash import ContextHash
 
 # A ticket of this status no longer excuses its finding: the finding was gone when it was set.
 RESOLVED_BY_CHANGE = "fixed"
+# Tickets of these statuses excuse it, for good or until a day.
+ACCEPTED = frozenset({"not-a-bug", "wont-fix", "duplicate"})
 
 
 class TrackedPlace(Protocol):

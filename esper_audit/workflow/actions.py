@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -12,7 +12,7 @@ from esper_audit.text.markdown import listed
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tickets.links import complete_links
 from esper_audit.tickets.parts import Opinion, Related, Relation, Resolution, Review
-from esper_audit.tickets.states import ResolutionKind
+from esper_audit.tickets.states import ACTIVE, ResolutionKind
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
 from esper_audit.workflow.sync import note_hand_edits, save_changed
@@ -26,6 +26,13 @@ class ActionResult(msgspec.Struct, frozen=True):
 
     ticket: Ticket
     written: list[str]
+
+
+class AcceptedTickets(msgspec.Struct, frozen=True):
+    """The ids of the tickets that were accepted together, and of those that a review keeps active."""
+
+    accepted: list[str]
+    kept: list[str]
 
 
 class TicketActions:
@@ -52,9 +59,11 @@ class TicketActions:
 
         `of` is the id of the original of a duplicate.
 
-        Raises UsageError for `of` with another kind. Raises TicketError for a resolution without
-        evidence, for an unknown commit, and for a change of status that is not allowed.
+        Raises UsageError for `of` with another kind and for a last day that is over. Raises TicketError
+        for a resolution without evidence, for an unknown commit, and for a change of status that is not
+        allowed.
         """
+        self._require_future(resolution)
         if of and resolution.kind is not ResolutionKind.DUPLICATE:
             raise UsageError(
                 f"--of only applies to --kind duplicate (got --kind {resolution.kind})"
@@ -67,11 +76,33 @@ class TicketActions:
             _require_no_objection(ticket)
             if of:
                 ticket = _duplicate(ticket, find_ticket(known, of).id)
-            by = resolution.sign_off or user_name(self._root) or UNKNOWN_USER
-            resolved = ticket.with_resolution(
-                resolution, date=self._today, by=by, why=_first_line(resolution)
+            return self._save(known, self._resolved(ticket, resolution))
+
+    def accept(self, is_meant: Callable[[Ticket], bool], resolution: Resolution) -> AcceptedTickets:
+        """Resolve all active tickets of a condition in one way, except those to which a review objects.
+
+        Raises UsageError for a last day that is over, TicketError for a resolution without evidence.
+        """
+        self._require_future(resolution)
+        with self.store.exclusive():
+            known = self.store.load()
+            noted = note_hand_edits(self.store, known, self._today)
+            active = [t for t in noted.values() if t.status in ACTIVE and is_meant(t)]
+            kept = [ticket.id for ticket in active if objectors(ticket)]
+            accepted = {t.id: self._resolved(t, resolution) for t in active if t.id not in kept}
+            save_changed(self.store, {**known, **accepted}, known)
+            return AcceptedTickets(list(accepted), kept)
+
+    def _resolved(self, ticket: Ticket, resolution: Resolution) -> Ticket:
+        by = resolution.sign_off or user_name(self._root) or UNKNOWN_USER
+        why = _first_line(resolution)
+        return ticket.with_resolution(resolution, date=self._today, by=by, why=why)
+
+    def _require_future(self, resolution: Resolution) -> None:
+        if resolution.until and resolution.until < self._today:
+            raise UsageError(
+                f"--until: the day is over (got {resolution.until}, today is {self._today})"
             )
-            return self._save(known, resolved)
 
     def _require_commits(self, resolution: Resolution) -> None:
         for commit in resolution.commits:

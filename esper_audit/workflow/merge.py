@@ -41,7 +41,7 @@ def merge_parts(project: Project, audits: Sequence[Audit], today: str) -> Audit:
     )
     tickets = project.resolve(project.config.tickets)
     complete = merge_records(by_rules, merged.records)
-    baseline = read_baseline(tickets).apply(complete, tickets, {})
+    baseline = read_baseline(tickets, today).apply(complete, tickets, {})
     ticketed = sorted([*by_rules.ticketed, *baseline.ticketed], key=lambda one: one.finding.order)
     return msgspec.structs.replace(baseline, ticketed=ticketed)
 

@@ -18,6 +18,7 @@ from esper_audit.reports.pages import project_reports
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.progress import Progress
 from esper_audit.tickets.assessment import VerifiedTicket
+from esper_audit.tickets.expiry import expiring_soon
 from esper_audit.tickets.states import ACCEPTED
 from esper_audit.tickets.store import TicketStore
 from esper_audit.tickets.ticket import Ticket
@@ -31,8 +32,8 @@ class AuditRun(msgspec.Struct, frozen=True):
     """The result of a whole audit.
 
     `verified` are the tickets with the answers of their claims, `changed` the paths of the files that
-    were written, relative to the root, `link_problems` the broken links between tickets, and
-    `unwritten` the reason why reports could not be written.
+    were written, relative to the root, `link_problems` the broken links between tickets, `ending` the
+    accepted tickets that end soon, and `unwritten` the reason why reports could not be written.
     """
 
     audit: Audit
@@ -40,6 +41,7 @@ class AuditRun(msgspec.Struct, frozen=True):
     verified: list[VerifiedTicket]
     changed: list[str]
     link_problems: list[str]
+    ending: list[Ticket]
     unwritten: str = ""
 
 
@@ -59,12 +61,12 @@ def run(
     progress: ProgressCallbacks = NO_PROGRESS,
     *,
     reports: bool = True,
-    severity: Severity = Severity.P4,
+    severity: Severity | None = Severity.P4,
 ) -> AuditRun:
     """Check and probe a project, update its tickets, verify their claims and write the reports.
 
     Without `reports`, claims are not verified either. A ticket is opened for findings that are as
-    severe as `severity`.
+    severe as `severity`, for none without a severity.
     """
     unfiltered = _audit(project, request, progress)
     catalogue = CheckCatalogue.of_project(project)
@@ -90,7 +92,8 @@ def run(
                 unwritten = str(error)
             else:
                 changed += [f"{project.config.reports}/{page}" for page in pages]
-    return AuditRun(audit, update.sync, verified, changed, update.link_problems, unwritten)
+    ending = _ending(project, tickets, request.today)
+    return AuditRun(audit, update.sync, verified, changed, update.link_problems, ending, unwritten)
 
 
 def preview(
@@ -98,7 +101,7 @@ def preview(
     request: CheckRequest,
     progress: ProgressCallbacks = NO_PROGRESS,
     *,
-    severity: Severity = Severity.P4,
+    severity: Severity | None = Severity.P4,
 ) -> AuditRun:
     """Return what `run` would find and change, without claims and reports, and write no file."""
     audit = _audit(project, request, progress)
@@ -106,8 +109,10 @@ def preview(
     store = TicketStore(project.resolve(project.config.tickets))
     update = planned_update(store, audit, contracts, request.today, severity)
     changed = [f"{project.config.tickets}/{key}.yaml" for key in sorted(update.written)]
-    audit = _without_accepted(audit, update.sync.tickets, ())
-    return AuditRun(audit, update.sync, [], changed, update.link_problems)
+    tickets = update.sync.tickets
+    ending = _ending(project, tickets, request.today)
+    audit = _without_accepted(audit, tickets, ())
+    return AuditRun(audit, update.sync, [], changed, update.link_problems, ending)
 
 
 def _audit(project: Project, request: CheckRequest, progress: ProgressCallbacks) -> Audit:
@@ -116,6 +121,11 @@ def _audit(project: Project, request: CheckRequest, progress: ProgressCallbacks)
     checked = check(project, request, progress.files)
     gc.collect()  # the command runs without collection, and the index leaves cycles behind
     return add_probe_findings(checked, project, ProbeRequest(today=request.today), progress.units)
+
+
+def _ending(project: Project, tickets: Mapping[str, Ticket], today: str) -> list[Ticket]:
+    """Return the accepted tickets that end within the days of the configuration."""
+    return expiring_soon(tickets.values(), project.config.suppressions.warn_days, today)
 
 
 def _without_accepted(

@@ -15,6 +15,7 @@ from esper_audit.findings.contract import Contract
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Finding, Severity
 from esper_audit.project.git import resolve_commit
+from esper_audit.tickets.expiry import has_expired, reopen_expired
 from esper_audit.tickets.links import bad_links, complete_links
 from esper_audit.tickets.parts import TOOL, Change
 from esper_audit.tickets.states import ACTIVE, RESOLVED, Status
@@ -32,12 +33,16 @@ from esper_audit.workflow.ticket_from_finding import (
 
 
 class SyncResult(msgspec.Struct, frozen=True):
-    """The tickets after a run, and the ids of those that it opened, reopened and closed as fixed."""
+    """The tickets after a run, and the ids of those that it opened, reopened and closed as fixed.
+
+    `without_ticket` are the findings for which it opened none.
+    """
 
     tickets: dict[str, Ticket]
     opened: list[str]
     reopened: list[str]
     fixed: list[str]
+    without_ticket: list[Finding] = []
 
 
 def sync(
@@ -45,11 +50,11 @@ def sync(
     audit: Audit,
     contracts: Mapping[str, Contract],
     today: str,
-    severity: Severity = Severity.P4,
+    severity: Severity | None = Severity.P4,
 ) -> SyncResult:
     """Match the findings of a run with the known tickets and update these.
 
-    A ticket is opened for findings that are as severe as `severity`.
+    A ticket is opened for findings that are as severe as `severity`, for none without a severity.
     """
     current = CurrentTree(audit.root)
     whole = [with_whole_statements(f, current.source(f.location.path)) for f in audit.findings]
@@ -62,11 +67,14 @@ def sync(
     matches = match_findings(old, new.values(), current, may_move=looked_at)
     by_finding = {match.new.key: match for match in matches}
     tickets = _TicketSync(known, contracts, today)
+    left: list[Finding] = []
     for fingerprint, finding in reported.items():
         if fingerprint in by_finding:
             tickets.refresh(by_finding[fingerprint], finding)
-        elif finding.severity <= severity:
+        elif severity is not None and finding.severity <= severity:
             tickets.open(finding, new[fingerprint])
+        else:
+            left.append(finding)
     for match in matches:
         if match.new.key not in reported and not match.old.is_resolved:
             tickets.refresh(match, authorised[match.new.key])
@@ -75,7 +83,7 @@ def sync(
         is_gone = observation.key in looked_at - found
         if is_gone and not _may_be_elsewhere(observation, audit, current):
             tickets.close(observation.key)
-    return tickets.result()
+    return msgspec.structs.replace(tickets.result(), without_ticket=left)
 
 
 class _TicketSync:
@@ -172,7 +180,7 @@ def update_tickets(
     audit: Audit,
     contracts: Mapping[str, Contract],
     today: str,
-    severity: Severity = Severity.P4,
+    severity: Severity | None = Severity.P4,
 ) -> TicketUpdate:
     """Update the tickets of a store from an audit.
 
@@ -189,11 +197,15 @@ def planned_update(
     audit: Audit,
     contracts: Mapping[str, Contract],
     today: str,
-    severity: Severity = Severity.P4,
+    severity: Severity | None = Severity.P4,
 ) -> TicketUpdate:
     """Return the update of the tickets of a store from an audit, and write none of them."""
     known = store.load()
-    result = sync(note_hand_edits(store, known, today), audit, contracts, today, severity)
+    noted = note_hand_edits(store, known, today)
+    result = sync(reopen_expired(noted, today), audit, contracts, today, severity)
+    expired = [key for key, ticket in noted.items() if has_expired(ticket, today)]
+    reopened = [key for key in expired if result.tickets[key].status in ACTIVE]
+    result = msgspec.structs.replace(result, reopened=[*result.reopened, *reopened])
     tickets = complete_links(update_severities(result.tickets, audit.findings, today))
     changed = [ticket_id for ticket_id in tickets if tickets[ticket_id] != known.get(ticket_id)]
     return TicketUpdate(

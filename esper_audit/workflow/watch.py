@@ -45,7 +45,7 @@ def watch(
     audit, result = audit_command(project, request)
     audit = _joined(project, audit, result, today)
     folder = project.resolve(project.config.tickets)
-    reported = read_baseline(folder).apply(audit, folder, {})
+    reported = read_baseline(folder, today).apply(audit, folder, {})
     opened = _update_tickets(project, audit, today) if tickets else []
     return WatchedAudit(reported, result, opened)
 

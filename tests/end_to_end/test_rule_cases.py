@@ -16,6 +16,11 @@ BROKEN = {
     "an INVALID case that expects nothing": (GOOD, "()", "it expects no finding"),
     "an INVALID case that does not parse": ('"old(1)\\n"', '"old(1\\n"', "its code does not parse"),
     "a VALID case that does not parse": ('"new(1)\\n"', '"new(1\\n"', "its code does not parse"),
+    "an INVALID case with too many columns": (
+        GOOD,
+        f"{GOOD}, columns=(1, 5)",
+        "it has 2 columns for 1 findings",
+    ),
     "a fix that does not parse": (
         INVALID,
         INVALID.replace(GOOD, f'{GOOD}, fixed="new(\\n"'),
@@ -33,6 +38,14 @@ FAILING = {
         GOOD,
         '((1, "old is made"),)',
         ["expected  line 1: old is made", "got       line 1: old is called"],
+    ),
+    "an INVALID case with another column": (
+        GOOD,
+        f"{GOOD}, columns=(5,)",
+        [
+            "expected  column 5 of line 1: old is called",
+            "got       column 1 of line 1: old is called",
+        ],
     ),
     "a VALID case with a finding": (
         '"new(1)\\n"',

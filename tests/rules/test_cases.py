@@ -58,6 +58,8 @@ def test_a_rule_reports_exactly_what_its_invalid_cases_expect(
     found = audit(rule, case, case.code).findings
     reported = tuple((f.location.line, f.message) for f in found)
     assert reported == case.expected, shown(case.code)
+    columns = tuple(finding.location.column for finding in found)
+    assert case.columns in ((), columns), shown(case.code)
 
 
 @pytest.mark.parametrize(("rule", "case"), VALID + INVALID)

@@ -58,6 +58,8 @@ def test_a_tree_rule_reports_exactly_what_its_invalid_cases_expect(
     found = audited(tmp_path, rule, case).findings
     reported = tuple((f.location.path, f.location.line, f.message) for f in found)
     assert reported == case.expected, f"the case is\n{case_code(case)}"
+    columns = tuple(finding.location.column for finding in found)
+    assert case.columns in ((), columns), f"the case is\n{case_code(case)}"
 
 
 @pytest.mark.parametrize(("rule", "case"), INVALID)

@@ -37,15 +37,26 @@ def test_a_fixture_that_states_its_findings_passes(root: Path) -> None:
     ("text", "said"),
     [
         ("new(1)  # expect: old-call\n", "line 1: old-call expected"),
-        ("old(1)\n", "line 1: old-call not expected"),
+        ("new(1)  # expect: old-call:5\n", "line 1, column 5: old-call expected"),
+        ("old(1)  # expect: old-call:5\n", "line 1, column 1: old-call not expected"),
+        ("old(1)\n", "line 1, column 1: old-call not expected"),
         ("old(1)  # todo: old-call\n", "line 1: old-call is found now; write `expect` for `todo`"),
-        ("old(old(1))  # expect: old-call\n", "line 1: old-call not expected"),
+        ("old(old(1))  # expect: old-call\n", "line 1, column 5: old-call not expected"),
+        ("old(old(1))  # expect: old-call:5\n", "line 1, column 1: old-call not expected"),
+        ("old(1)  # todo: old-call:1\n", "line 1, column 1: old-call is found now"),
     ],
 )
 def test_a_difference_is_named_by_line(root: Path, text: str, said: str) -> None:
     status, out = fixture(root, text)
     assert status == 1
-    assert f"          {said}\n" in out
+    assert f"          {said}" in out
+
+
+@pytest.mark.parametrize(
+    "stated", ["old-call, old-call:5", "old-call:5, old-call", "old-call:1, old-call:5"]
+)
+def test_two_findings_of_a_line_are_told_apart_by_their_columns(root: Path, stated: str) -> None:
+    assert fixture(root, f"old(old(1))  # expect: {stated}\n")[0] == 0
 
 
 def test_what_does_not_parse_is_not_looked_at(root: Path) -> None:

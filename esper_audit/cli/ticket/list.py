@@ -62,12 +62,12 @@ def command(project: Project, *, style: str, **conditions: Any) -> None:
     """
     known = TicketStore(project.resolve(project.config.tickets)).load().values()
     ticket_filter = msgspec.convert(conditions, TicketFilter)
-    _require_known(ticket_filter, known)
+    require_known(ticket_filter, known)
     tickets = sort_tickets(filter(ticket_filter, known))
     sys.stdout.write(as_json(tickets) if style == "json" else _text(tickets, ticket_filter, known))
 
 
-def _require_known(ticket_filter: TicketFilter, known: Iterable[Ticket]) -> None:
+def require_known(ticket_filter: TicketFilter, known: Iterable[Ticket]) -> None:
     """Raise UsageError for a value that no ticket has: an empty list would hide a typing error."""
     tickets = list(known)
     domains = {ticket.domain for ticket in tickets}

@@ -83,6 +83,7 @@ def _result(check: type[RunnableCheck], part: str, case: object) -> CaseResult:
 
 def _on_file(check: type[FileRule], case: Valid | Invalid, result: CaseResult) -> CaseResult:
     expected = case.expected if isinstance(case, Invalid) else ()
+    columns = case.columns if isinstance(case, Invalid) else ()
     findings = _findings(check, case, case.code)
     unfiltered = _findings(check, case, case.code, prefilter=False)
     problem = ""
@@ -95,8 +96,10 @@ def _on_file(check: type[FileRule], case: Valid | Invalid, result: CaseResult) -
         problem = _problem_of_fix(check, case, findings, case.fixed)
     return msgspec.structs.replace(
         result,
-        expected=[f"line {line}: {message}" for line, message in expected],
-        found=_lines_of(findings),
+        expected=_with_columns([f"line {line}: {message}" for line, message in expected], columns),
+        found=_with_columns(
+            _lines_of(findings), [f.location.column for f in findings] * bool(columns)
+        ),
         problem=problem,
     )
 
@@ -128,6 +131,7 @@ def _on_tree(
     check: type[TreeRule], case: ValidTree | InvalidTree, result: CaseResult
 ) -> CaseResult:
     expected = case.expected if isinstance(case, InvalidTree) else ()
+    columns = case.columns if isinstance(case, InvalidTree) else ()
     with tempfile.TemporaryDirectory() as root:
         for path, text in {"pyproject.toml": "", **case.files}.items():
             file = os.path.join(root, path)
@@ -142,9 +146,21 @@ def _on_tree(
     _require_analysed(checked.not_analysed)
     return msgspec.structs.replace(
         result,
-        expected=[f"{path}, line {line}: {message}" for path, line, message in expected],
-        found=[f"{f.location.path}, {line}" for f in checked.findings for line in _lines_of([f])],
+        expected=_with_columns(
+            [f"{path}, line {line}: {message}" for path, line, message in expected], columns
+        ),
+        found=_with_columns(
+            [f"{f.location.path}, {line}" for f in checked.findings for line in _lines_of([f])],
+            [f.location.column for f in checked.findings] * bool(columns),
+        ),
     )
+
+
+def _with_columns(lines: Sequence[str], columns: Sequence[int]) -> list[str]:
+    """Return lines of findings with their columns, as they are where a case states none."""
+    if not columns:
+        return list(lines)
+    return [f"column {column} of {line}" for line, column in zip(lines, columns, strict=True)]
 
 
 def _require_analysed(problems: Sequence[NotAnalysed]) -> None:

@@ -1,7 +1,7 @@
 """Fixture files of rules: Python files whose comments state where a finding is expected.
 
 `# expect: CHECK[, CHECK]` at the end of a line expects a finding that starts there, `# todo: CHECK` one
-that the rule does not report yet.
+that the rule does not report yet. `CHECK:5` also states the column, from 1.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import io
 import os
 import re
 import tokenize
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,8 +25,21 @@ from esper_audit.source.syntax.source import Source, parse
 from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
 
-COMMENT = re.compile(r"#\s*(?P<word>expect|todo):\s*(?P<checks>[\w-]+(?:\s*,\s*[\w-]+)*)\s*")
-Place = tuple[int, str]
+CHECK = r"[\w-]+(?::\d+)?"
+COMMENT = re.compile(rf"#\s*(?P<word>expect|todo):\s*(?P<checks>{CHECK}(?:\s*,\s*{CHECK})*)\s*")
+ANY_COLUMN = 0
+
+
+class Place(NamedTuple):
+    """Where a finding of a check starts, `ANY_COLUMN` where a comment states none."""
+
+    line: int
+    check: str
+    column: int = ANY_COLUMN
+
+    def __str__(self) -> str:
+        at = f", column {self.column}" if self.column else ""
+        return f"line {self.line}{at}: {self.check}"
 
 
 class FixtureResult(msgspec.Struct, frozen=True):
@@ -71,7 +84,7 @@ def _result(registry: RuleRegistry, root: str, path: str, checks: Collection[str
     if isinstance(source, NotAnalysed):
         return FixtureResult(path, 0, [], [], [], 0, source.reason)
     stated = _stated(source)
-    judged = {*checks, *(check for places in stated.values() for _, check in places)}
+    judged = {*checks, *(place.check for places in stated.values() for place in places)}
     for check in judged:
         if check not in registry.summaries:
             hint = did_you_mean(check, registry.summaries)
@@ -79,29 +92,49 @@ def _result(registry: RuleRegistry, root: str, path: str, checks: Collection[str
     triggers = {check: registry.rule(check).triggers for check in sorted(judged)}
     table = TriggerTable(triggers, lambda check: registry.rule(check)())
     done = check_source(source, table, prefilter=True)
-    got = Counter((one.location.line, one.check) for one in done.findings)
-    expected, todo = stated["expect"], stated["todo"]
-    unexpected = got - expected
+    got = [Place(f.location.line, f.check, f.location.column) for f in done.findings]
+    missing, others = _compared(stated["expect"], got)
+    waiting, unexpected = _compared(stated["todo"], others)
     return FixtureResult(
         path,
-        expected.total(),
-        missing=sorted((expected - got).elements()),
-        unexpected=sorted((unexpected - todo).elements()),
-        done=sorted((unexpected & todo).elements()),
-        todo=todo.total(),
+        len(stated["expect"]),
+        missing=missing,
+        unexpected=unexpected,
+        done=[place for place in stated["todo"] if place not in waiting],
+        todo=len(stated["todo"]),
         problem="; ".join(one.sentence() for one in done.not_analysed),
     )
 
 
-def _stated(source: Source) -> Mapping[str, Counter[Place]]:
+def _compared(stated: Sequence[Place], got: Sequence[Place]) -> tuple[list[Place], list[Place]]:
+    """Return the stated places without a finding, and the findings without a stated place.
+
+    A comment without column takes what those with one leave.
+    """
+    missing, left = list[Place](), sorted(got)
+    for place in sorted(stated, key=lambda place: not place.column):
+        found = next((one for one in left if _is_at(one, place)), None)
+        if found is None:
+            missing.append(place)
+        else:
+            left.remove(found)
+    return sorted(missing), left
+
+
+def _is_at(finding: Place, stated: Place) -> bool:
+    return finding[:2] == stated[:2] and stated.column in (ANY_COLUMN, finding.column)
+
+
+def _stated(source: Source) -> Mapping[str, list[Place]]:
     """Return the findings that the comments of a file expect, and those that they wait for."""
-    stated: dict[str, Counter[Place]] = {"expect": Counter(), "todo": Counter()}
+    stated: dict[str, list[Place]] = {"expect": [], "todo": []}
     stream = io.StringIO("".join(source.lines))
     for token in tokenize.generate_tokens(stream.readline):
         match = COMMENT.fullmatch(token.string) if token.type == tokenize.COMMENT else None
-        if match is not None:
-            checks = (check.strip() for check in match["checks"].split(","))
-            stated[match["word"]].update((token.start[0], check) for check in checks)
+        for named in match["checks"].split(",") if match else ():
+            check, _, column = named.strip().partition(":")
+            place = Place(token.start[0], check, int(column or ANY_COLUMN))
+            stated[match["word"] if match else ""].append(place)
     return stated
 
 
@@ -111,13 +144,10 @@ def fixture_lines(results: Sequence[FixtureResult]) -> Iterator[str]:
         yield f"  {'passed' if one.has_passed else 'failed'}  {one.path}"
         if one.problem:
             yield f"          not looked at: {one.problem}"
-        yield from (f"          line {line}: {check} expected" for line, check in one.missing)
+        yield from (f"          {place} expected" for place in one.missing)
+        yield from (f"          {place} not expected" for place in one.unexpected)
         yield from (
-            f"          line {line}: {check} not expected" for line, check in one.unexpected
-        )
-        yield from (
-            f"          line {line}: {check} is found now; write `expect` for `todo`"
-            for line, check in one.done
+            f"          {place} is found now; write `expect` for `todo`" for place in one.done
         )
     failed = sum(not one.has_passed for one in results)
     expected, todo = sum(one.expected for one in results), sum(one.todo for one in results)

@@ -116,6 +116,7 @@ class LogOfProbability(Rule):
                 (6, SOFTMAX.format("picked.log()")),
                 (6, SOFTMAX.format("torch.log(x.softmax(0)[0])")),
             ),
+            columns=(13, 35),
         ),
         Invalid(
             "both sides of a cross entropy by hand",
