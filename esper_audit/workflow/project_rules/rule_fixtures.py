@@ -30,7 +30,7 @@ COMMENT = re.compile(rf"#\s*(?P<word>expect|todo):\s*(?P<checks>{CHECK}(?:\s*,\s
 ANY_COLUMN = 0
 
 
-class Place(NamedTuple):
+class StatedPlace(NamedTuple):
     """Where a finding of a check starts, `ANY_COLUMN` where a comment states none."""
 
     line: int
@@ -50,9 +50,9 @@ class FixtureResult(msgspec.Struct, frozen=True):
 
     path: str
     expected: int
-    missing: list[Place]
-    unexpected: list[Place]
-    done: list[Place]
+    missing: list[StatedPlace]
+    unexpected: list[StatedPlace]
+    done: list[StatedPlace]
     todo: int
     problem: str = ""
 
@@ -92,7 +92,7 @@ def _result(registry: RuleRegistry, root: str, path: str, checks: Collection[str
     triggers = {check: registry.rule(check).triggers for check in sorted(judged)}
     table = TriggerTable(triggers, lambda check: registry.rule(check)())
     done = check_source(source, table, prefilter=True)
-    got = [Place(f.location.line, f.check, f.location.column) for f in done.findings]
+    got = [StatedPlace(f.location.line, f.check, f.location.column) for f in done.findings]
     missing, others = _compared(stated["expect"], got)
     waiting, unexpected = _compared(stated["todo"], others)
     return FixtureResult(
@@ -106,12 +106,14 @@ def _result(registry: RuleRegistry, root: str, path: str, checks: Collection[str
     )
 
 
-def _compared(stated: Sequence[Place], got: Sequence[Place]) -> tuple[list[Place], list[Place]]:
+def _compared(
+    stated: Sequence[StatedPlace], got: Sequence[StatedPlace]
+) -> tuple[list[StatedPlace], list[StatedPlace]]:
     """Return the stated places without a finding, and the findings without a stated place.
 
     A comment without column takes what those with one leave.
     """
-    missing, left = list[Place](), sorted(got)
+    missing, left = list[StatedPlace](), sorted(got)
     for place in sorted(stated, key=lambda place: not place.column):
         found = next((one for one in left if _is_at(one, place)), None)
         if found is None:
@@ -121,19 +123,19 @@ def _compared(stated: Sequence[Place], got: Sequence[Place]) -> tuple[list[Place
     return sorted(missing), left
 
 
-def _is_at(finding: Place, stated: Place) -> bool:
+def _is_at(finding: StatedPlace, stated: StatedPlace) -> bool:
     return finding[:2] == stated[:2] and stated.column in (ANY_COLUMN, finding.column)
 
 
-def _stated(source: Source) -> Mapping[str, list[Place]]:
+def _stated(source: Source) -> Mapping[str, list[StatedPlace]]:
     """Return the findings that the comments of a file expect, and those that they wait for."""
-    stated: dict[str, list[Place]] = {"expect": [], "todo": []}
+    stated: dict[str, list[StatedPlace]] = {"expect": [], "todo": []}
     stream = io.StringIO("".join(source.lines))
     for token in tokenize.generate_tokens(stream.readline):
         match = COMMENT.fullmatch(token.string) if token.type == tokenize.COMMENT else None
         for named in match["checks"].split(",") if match else ():
             check, _, column = named.strip().partition(":")
-            place = Place(token.start[0], check, int(column or ANY_COLUMN))
+            place = StatedPlace(token.start[0], check, int(column or ANY_COLUMN))
             stated[match["word"] if match else ""].append(place)
     return stated
 
