@@ -138,6 +138,7 @@ class _CheckRun:
             RuleRegistry(project.local_rules),
             project.config,
             where=project.file,
+            root=project.root,
             select=request.select,
             ignore=request.ignore,
             whole=request.whole,

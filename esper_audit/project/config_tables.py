@@ -94,6 +94,13 @@ class RolePaths(ConfigTable, frozen=True, kw_only=True):
     example: list[str] = msgspec.field(default_factory=lambda: list(DEFAULT_ROLES["example"]))
 
 
+class SupportedVersions(ConfigTable, frozen=True, kw_only=True):
+    """The releases that the project runs on, such as `>=2.1`, where its packaging does not state them."""
+
+    python: str = ""
+    torch: str = ""
+
+
 class ImportOptions(ConfigTable, frozen=True, kw_only=True):
     """The paths of `ticket import`: prefixes of another tree, and their replacements in this tree."""
 
@@ -135,6 +142,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     expect: list[ExpectedFailure] = []
     probing: ProbeLimits = ProbeLimits()
     checking: FileLimits = FileLimits()
+    versions: SupportedVersions = SupportedVersions()
     rules: dict[str, dict[str, Any]] = {}
     application: bool = False
     library: list[NonEmptyText] = []

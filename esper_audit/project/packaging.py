@@ -14,7 +14,7 @@ SCRIPTS = ("scripts", "gui-scripts")
 
 def entry_points(root: str) -> frozenset[str]:
     """Return the dotted names of the scripts and plugins in `pyproject.toml`."""
-    project = _project(root)
+    project = project_table(root)
     plugins = project.get("entry-points")
     groups = list(plugins.values()) if isinstance(plugins, dict) else []
     return scripts(root) | _dotted_names(groups)
@@ -25,11 +25,12 @@ def scripts(root: str) -> frozenset[str]:
 
     A project with scripts is an application.
     """
-    project = _project(root)
+    project = project_table(root)
     return _dotted_names([project.get(group) for group in SCRIPTS])
 
 
-def _project(root: str) -> dict[str, Any]:
+def project_table(root: str) -> dict[str, Any]:
+    """Return the table `[project]` of `pyproject.toml`, empty where there is none."""
     try:
         with open(os.path.join(root, PROJECT_FILE), "rb") as file:
             project = tomllib.load(file).get("project", {})

@@ -148,7 +148,7 @@ class AuditFile(pytest.File):
 
         project = find_project([str(self.config.rootpath)])
         registry = RuleRegistry(project.local_rules)
-        selection = Selection(registry, project.config, where=project.file)
+        selection = Selection(registry, project.config, where=project.file, root=project.root)
         for check in sorted(selection.base):
             yield CheckItem.from_parent(self, name=check)
         yield AnalysisGuard.from_parent(self, name="everything-looked-at")

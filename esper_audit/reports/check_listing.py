@@ -12,6 +12,7 @@ from esper_audit.findings.errors import UsageError
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.rule import Check, FileRule
 from esper_audit.rules.tree_rule import TreeRule
+from esper_audit.rules.version_ranges import versions_of
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.terminal import prose_width
 
@@ -71,6 +72,7 @@ def _as_json(check: type[Check], catalogue: CheckCatalogue) -> dict[str, object]
         "default": check.default,
         "roles": sorted(role.value for role in check.roles),
         "precision": check.precision,
+        "versions": versions_of(check),
         "title": documentation.title,
         "what": documentation.what,
         "why": documentation.why,

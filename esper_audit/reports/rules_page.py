@@ -7,6 +7,7 @@ import msgspec
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.rules.rule import Check, Invalid, Rule, Valid
 from esper_audit.rules.tree_rule import InvalidTree, TreeRule, ValidTree
+from esper_audit.rules.version_ranges import versions_of
 from esper_audit.text.markdown import count
 
 
@@ -74,6 +75,7 @@ def _facts(check: type[Check]) -> str:
     facts = [
         f"Contract `{check.contract}`, {check.category}, {check.severity}, confidence {check.confidence}",
         "" if check.default else "off unless selected (`extend-select`)",
+        *(f"concerns {package} {versions}" for package, versions in versions_of(check).items()),
         f"measured: {check.precision}" if check.precision else "",
         "needs the whole project: runs in `run`, and in `check` where selected"
         if issubclass(check, TreeRule)

@@ -16,6 +16,12 @@ from esper_audit.rules.rule import Check
 from esper_audit.rules.selection import ALL
 from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS
 from esper_audit.rules.tree_rule import TreeRule
+from esper_audit.rules.version_ranges import (
+    configured_versions,
+    supported_versions,
+    version_conflict,
+    versions_of,
+)
 
 Reason = tuple[bool, str]
 
@@ -40,6 +46,7 @@ class CheckReasons:
     ) -> None:
         self._config: Config = project.config
         self._file = project.file
+        self._supported = supported_versions(project.root, configured_versions(project.config))
         self._select, self._ignore = select, ignore
         self.registry = RuleRegistry(project.local_rules)
         self._adoption = Adoption(project.config, project.file)
@@ -94,6 +101,8 @@ class CheckReasons:
     def _by_default(self, check: str, kind: type[Check]) -> Iterator[Reason]:
         if not kind.default:
             yield False, f"off unless selected ({kind.precision or 'by its precision'})"
+        if conflict := version_conflict(versions_of(kind), self._supported):
+            yield False, conflict
         if check in self.registry.foreign_ids:
             yield True, "a rule of the project or of a plugin"
         contract = kind.contract

@@ -139,6 +139,8 @@ class Check:
     are the roles of the files that it judges: production code, unless it states others, as a rule on a
     mistake that training scripts make states `OUTSIDE_TESTS`. `precision` reports how many of its
     findings in real packages were right on reading; below nine in ten `default` must be False.
+    `torch_versions` and `python_versions` are the releases that it concerns, such as `>=2.1`: it is off by
+    default in a project that runs on none of them.
     `authorised_words` are the words of comments such as `# hasattr AUTHORIZED by ...` that suppress it.
     """
 
@@ -150,6 +152,8 @@ class Check:
     default: ClassVar[bool] = True
     roles: ClassVar[frozenset[Role]] = PRODUCTION_ONLY
     precision: ClassVar[str] = ""
+    torch_versions: ClassVar[str] = ""
+    python_versions: ClassVar[str] = ""
     authorised_words: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:

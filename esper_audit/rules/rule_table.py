@@ -42,6 +42,8 @@ class RuleSummary(msgspec.Struct, frozen=True):
     roles: frozenset[Role]
     authorised_words: frozenset[str]
     triggers: Triggers
+    torch_versions: str
+    python_versions: str
 
     @classmethod
     def of(cls, rule: type[FileRule]) -> RuleSummary:
@@ -56,6 +58,8 @@ class RuleSummary(msgspec.Struct, frozen=True):
             rule.roles,
             rule.authorised_words,
             rule().triggers,
+            rule.torch_versions,
+            rule.python_versions,
         )
 
     def load(self) -> type[FileRule]:

@@ -21,6 +21,13 @@ from esper_audit.rules.rule import AnyOptions, Check, FileRule, Triggers
 from esper_audit.rules.rule_table import RuleSummary
 from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS
 from esper_audit.rules.tree_rule import TreeRule
+from esper_audit.rules.version_ranges import (
+    configured_versions,
+    parse_range,
+    supported_versions,
+    version_conflict,
+    versions_of,
+)
 from esper_audit.text.phrases import did_you_mean
 
 ALL = "all"
@@ -35,7 +42,8 @@ class Selection:
 
     Tree rules read the whole project. With `whole` those that are on by default run. Otherwise a tree
     rule is on only where the command line or the configuration selects it. `where` names the
-    configuration in messages.
+    configuration in messages. `root` is the folder of the project, whose packaging states the releases of
+    torch and Python that it runs on.
     """
 
     def __init__(
@@ -44,6 +52,7 @@ class Selection:
         config: Config,
         *,
         where: str,
+        root: str = "",
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
         whole: bool = False,
@@ -58,6 +67,8 @@ class Selection:
         self._silent: dict[Role, frozenset[str]] = {}
         self.known = frozenset({*self._rules, *registry.tree_ids, *SUPPRESSION_CHECKS})
         self._options = config.rules
+        self._versions, self._root = configured_versions(config), root
+        self._require_ranges()
         self._per_path = [(entry, PathPatterns([entry.path])) for entry in config.per_path]
         further = [] if select else config.extend_select
         for path, check in _configured_checks(config):
@@ -155,8 +166,27 @@ class Selection:
         return {
             check
             for check, kind in checks.items()
-            if kind.default and (check in own or self.adoption.is_in_force(kind.contract))
+            if kind.default
+            and (check in own or self.adoption.is_in_force(kind.contract))
+            and not self._is_of_other_versions(kind)
         }
+
+    def _is_of_other_versions(self, kind: RuleSummary | type[Check]) -> bool:
+        """Return whether a check concerns releases on which the project does not run."""
+        needed = versions_of(kind)
+        return bool(needed and version_conflict(needed, self._supported))
+
+    def _require_ranges(self) -> None:
+        for package, versions in self._versions.items():
+            try:
+                parse_range(versions)
+            except ValueError as error:
+                place = place_in_config(self.where, ("versions", package))
+                raise ConfigError(f"{place}: {error}") from error
+
+    @cached_property
+    def _supported(self) -> Mapping[str, str]:
+        return supported_versions(self._root, self._versions)
 
     def _outside_role(self, role: Role) -> frozenset[str]:
         """Return the checks that are on and do not judge files of a role."""

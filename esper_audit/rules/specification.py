@@ -5,6 +5,7 @@ from __future__ import annotations
 from esper_audit.findings.errors import RuleLoadError
 from esper_audit.rules.node_types import CST_NODE_TYPES, NODE_TYPES
 from esper_audit.rules.rule import Check, Rule, RunnableCheck, Triggers
+from esper_audit.rules.version_ranges import parse_range, versions_of
 from esper_audit.text.phrases import did_you_mean
 
 BROAD_TYPES = frozenset(
@@ -33,6 +34,7 @@ def validate(check: type[RunnableCheck], kind: type[RunnableCheck]) -> None:
             raise RuleLoadError(
                 f"rule {check.id}: `{part}` is missing or not a {part_type.__name__}"
             )
+    _validate_versions(check)
     if not check.VALID or not check.INVALID:
         raise RuleLoadError(f"rule {check.id}: needs at least one VALID and one INVALID case")
     if _declared(check, "check") is _declared(kind, "check"):
@@ -40,6 +42,15 @@ def validate(check: type[RunnableCheck], kind: type[RunnableCheck]) -> None:
     triggers = _declared(check, "triggers")
     if isinstance(triggers, Triggers):
         _validate_triggers(check, kind, triggers)
+
+
+def _validate_versions(check: type[RunnableCheck]) -> None:
+    """Raise RuleLoadError for a range of versions that is none."""
+    for package, versions in versions_of(check).items():
+        try:
+            parse_range(versions)
+        except ValueError as error:
+            raise RuleLoadError(f"rule {check.id}: `{package}_versions`: {error}") from error
 
 
 def _validate_triggers(

@@ -85,7 +85,7 @@ class ProjectClaimContext:
         """The ids of all checks."""
         project = self._project
         registry = RuleRegistry(project.local_rules)
-        return Selection(registry, project.config, where=project.file).known
+        return Selection(registry, project.config, where=project.file, root=project.root).known
 
     def text(self, path: str) -> str | None:
         """Return the text of a file below the root, None if there is none."""

@@ -45,7 +45,9 @@ def test_the_reasons_agree_with_the_selection(
     write(tmp_path, {"pyproject.toml": f"[tool.esper-audit]\n{configuration}"})
     project = find_project([str(tmp_path)])
     reasons = CheckReasons(project, **line)
-    selection = Selection(reasons.registry, project.config, where=project.file, **line)
+    selection = Selection(
+        reasons.registry, project.config, where=project.file, root=project.root, **line
+    )
     on = {reason.check for reason in reasons.of(path) if reason.is_on}
     assert on == selection.checks_for(path)
 

@@ -54,7 +54,14 @@ def command(
     project = find_project([absolute] if path else [], config_file)
     shown = relative(project.root, absolute) if path else ""
     reasons = CheckReasons(project, select, ignore)
-    Selection(reasons.registry, project.config, where=project.file, select=select, ignore=ignore)
+    Selection(
+        reasons.registry,
+        project.config,
+        where=project.file,
+        root=project.root,
+        select=select,
+        ignore=ignore,
+    )
     values = config_values(project)
     checks = reasons.of(shown)
     if style == "json":

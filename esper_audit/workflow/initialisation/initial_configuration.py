@@ -70,7 +70,7 @@ def initial_configuration(project: Project, today: str) -> InitialConfiguration:
             f"{project.file}: is the configuration of this tree already, and `init` never overwrites one. "
             "Edit it, or move it away."
         )
-    selection = Selection(RuleRegistry(), project.config, where="")
+    selection = Selection(RuleRegistry(), project.config, where="", root=project.root)
     marks = TreeMarks(project.root, discover(project, []).files, selection)
     catalogue = CheckCatalogue.of_project(project)
     policies = [one.id for one in catalogue.contracts.values() if one.kind == "policy"]

@@ -78,6 +78,7 @@ class AttentionWithoutCausalMask(Rule):
     """
 
     contract = "causal-mask"
+    torch_versions = ">=2.0"
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS

@@ -32,6 +32,7 @@ class BrokenGraph(Rule):
     """
 
     contract = "compile"
+    torch_versions = ">=2.0"
     category = Category.TORCH_COMPILE
     severity = Severity.P3
     default = False
