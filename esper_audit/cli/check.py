@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,9 @@ from esper_audit.project.config import Project, find_project
 from esper_audit.project.workers.limited_work import is_memory_reported
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
+
+if TYPE_CHECKING:
+    from esper_audit.engine.fixes import FixMode
 
 STDIN, UNNAMED = "-", "stdin.py"
 UNLIMITED_MEMORY = "esper-audit: this system does not report the memory of a process: a rule may use any amount of it"
@@ -56,6 +59,7 @@ UNLIMITED_MEMORY = "esper-audit: this system does not report the memory of a pro
     help="Read the source from stdin as the content of PATH.",
 )
 @click.option("--fix", is_flag=True, help="Apply the safe fixes.")
+@click.option("--interactive", "-i", is_flag=True, help="Ask before each fix (implies --fix).")
 @click.option("--unsafe-fixes", is_flag=True, help="Also apply fixes that change behaviour.")
 @click.option(
     "--diff", "only_diff", is_flag=True, help="Print the fixes as a diff and change no file."
@@ -83,6 +87,7 @@ def command(
     output: OutputOptions,
     stdin_filename: str,
     fix: bool,
+    interactive: bool,
     unsafe_fixes: bool,
     only_diff: bool,
     no_prefilter: bool,
@@ -112,10 +117,13 @@ def command(
         today=today(),
         **options,
     )
-    if fix or unsafe_fixes or only_diff:
+    if fix or unsafe_fixes or only_diff or interactive:
         _require_whole_files(request)
+        if interactive and (is_stdin or only_diff):
+            raise UsageError("--interactive asks on the terminal. Leave out --diff and stdin.")
         apply = _fix_stdin if is_stdin else _fix
-        status, text = apply(project, request, output, unsafe=unsafe_fixes, write=not only_diff)
+        mode = _fix_mode(unsafe=unsafe_fixes, write=not only_diff, interactive=interactive)
+        status, text = apply(project, request, output, mode)
     elif is_stdin:
         status, text = _check_stdin(project, request, output)
     else:
@@ -179,24 +187,31 @@ def _require_whole_files(request: pipeline.CheckRequest) -> None:
         )
 
 
+def _fix_mode(*, unsafe: bool, write: bool, interactive: bool) -> FixMode:
+    from esper_audit.engine.fixes import FixMode
+
+    if not interactive:
+        return FixMode(unsafe=unsafe, write=write)
+    from esper_audit.cli.fix_review import FixReview
+
+    return FixMode(unsafe=unsafe, write=write, is_wanted=FixReview().is_wanted)
+
+
 def _fix_stdin(
     project: Project,
     request: pipeline.CheckRequest,
     output: OutputOptions,
-    *,
-    unsafe: bool,
-    write: bool,
+    mode: FixMode,
 ) -> tuple[int, str]:
     """Write the fixed source to standard output, and the report for what remains to standard error.
 
-    With `write` False return the exit status and the change instead.
+    Where the mode writes nothing, return the exit status and the change instead.
     """
-    from esper_audit.engine.fixes import FixMode, diff
+    from esper_audit.engine.fixes import diff
 
     path, data = request.paths[0], sys.stdin.buffer.read()
-    mode = FixMode(unsafe=unsafe, write=write)
     fixed = pipeline.fix_text(project, request, mode, path, data)
-    if not write:
+    if not mode.write:
         return (FINDINGS, diff(fixed)) if fixed else (CLEAN, "")
     after = fixed.data if fixed else data
     audit = pipeline.check_text(project, request, path, after)
@@ -210,18 +225,16 @@ def _fix(
     project: Project,
     request: pipeline.CheckRequest,
     output: OutputOptions,
-    *,
-    unsafe: bool,
-    write: bool,
+    mode: FixMode,
 ) -> tuple[int, str]:
     """Apply or show the fixes.
 
     Return the exit status and the report for what remains.
     """
-    from esper_audit.engine.fixes import FixMode, diff
+    from esper_audit.engine.fixes import diff
 
-    fixes = pipeline.fix(project, request, FixMode(unsafe=unsafe, write=write))
-    if not write:
+    fixes = pipeline.fix(project, request, mode)
+    if not mode.write:
         return (FINDINGS if fixes else CLEAN), "".join(map(diff, fixes))
     audit = pipeline.check(project, request)
     status, text = report_audit(audit, CheckCatalogue.of_project(project), output)

@@ -18,6 +18,8 @@ MOST_RECORDS = 40
 NOT_REPLAYED = frozenset(
     {
         "--fix",
+        "--interactive",
+        "-i",
         "--unsafe-fixes",
         "--diff",
         "--since",

@@ -13,6 +13,7 @@ NOT_VERBS = frozenset(
     {
         "__init__",
         "audit_output",
+        "fix_review",
         "local_date",
         "options",
         "output_options",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from esper_audit.engine.file_checker import FileChecker
 from esper_audit.findings.errors import WriteError
-from esper_audit.findings.finding import Edit, NotAnalysed
+from esper_audit.findings.finding import Edit, Finding, NotAnalysed
 from esper_audit.project.atomic_write import replace_file
 from esper_audit.source.syntax.source import Source, encoding_of, parse, read
 
@@ -61,11 +61,20 @@ class FixedFile(msgspec.Struct, frozen=True):
     data: bytes
 
 
+def fixes_all(finding: Finding, text: str) -> bool:
+    """Return whether to apply the fix of a finding in a text: always."""
+    return True
+
+
 class FixMode(msgspec.Struct, frozen=True):
-    """How to fix files: `unsafe` also applies fixes that change behaviour, `write` changes the files."""
+    """How to fix files: `unsafe` also applies fixes that change behaviour, `write` changes the files.
+
+    `is_wanted` decides on each fix, given its finding and the text of the file before it.
+    """
 
     unsafe: bool
     write: bool
+    is_wanted: Callable[[Finding, str], bool] = fixes_all
 
     def fix_file(self, root: str, checker: FileChecker, path: str) -> FixedFile | None:
         """Fix the file at `path` below `root`, or return None if it does not change or does not parse."""
@@ -95,7 +104,9 @@ class FixMode(msgspec.Struct, frozen=True):
         for _ in range(MAX_ROUNDS):
             findings = checker.check_file(source.path, data=text.encode(encoding)).findings
             edits = [
-                f.edit for f in findings if f.edit is not None and (f.edit.safe or self.unsafe)
+                f.edit
+                for f in findings
+                if f.edit is not None and (f.edit.safe or self.unsafe) and self.is_wanted(f, text)
             ]
             after = apply_edits(text, _with_newlines_of(text, edits))
             if after in earlier_texts or not _is_sound(source.path, after, encoding):
