@@ -20,7 +20,7 @@ Release = tuple[int, ...]
 NEWEST: Release = (10**6,)
 
 
-class Bound(NamedTuple):
+class RangeEnd(NamedTuple):
     """An end of a range: a release, and how far it lies beyond it (-1 just before, 1 just after)."""
 
     release: Release
@@ -30,8 +30,8 @@ class Bound(NamedTuple):
 class VersionRange(msgspec.Struct, frozen=True):
     """The releases between two ends that belong to it."""
 
-    first: Bound = Bound((), -1)
-    last: Bound = Bound(NEWEST)
+    first: RangeEnd = RangeEnd((), -1)
+    last: RangeEnd = RangeEnd(NEWEST)
 
     def overlaps(self, other: VersionRange) -> bool:
         """Return whether some release belongs to both."""
@@ -59,14 +59,14 @@ def _range_of(sign: str, text: str, is_prefix: bool) -> VersionRange:
     numbers = tuple(int(number) for number in text.split("."))
     release = _without_zeros(numbers)
     until = {
-        "==": Bound(_next(numbers), -1) if is_prefix else Bound(release),
-        "~=": Bound(_next(numbers[:-1] or numbers), -1),
-        "^": Bound(_next(release[: _significant(release)]), -1),
-        "<": Bound(release, -1),
-        "<=": Bound(release),
+        "==": RangeEnd(_next(numbers), -1) if is_prefix else RangeEnd(release),
+        "~=": RangeEnd(_next(numbers[:-1] or numbers), -1),
+        "^": RangeEnd(_next(release[: _significant(release)]), -1),
+        "<": RangeEnd(release, -1),
+        "<=": RangeEnd(release),
     }
-    since = {">": Bound(release, 1), **dict.fromkeys((">=", "==", "~=", "^"), Bound(release))}
-    return VersionRange(since.get(sign, Bound((), -1)), until.get(sign, Bound(NEWEST)))
+    since = {">": RangeEnd(release, 1), **dict.fromkeys((">=", "==", "~=", "^"), RangeEnd(release))}
+    return VersionRange(since.get(sign, RangeEnd((), -1)), until.get(sign, RangeEnd(NEWEST)))
 
 
 def _without_zeros(numbers: Release) -> Release:
