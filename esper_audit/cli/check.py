@@ -118,9 +118,7 @@ def command(
         **options,
     )
     if fix or unsafe_fixes or only_diff or interactive:
-        _require_whole_files(request)
-        if interactive and (is_stdin or only_diff):
-            raise UsageError("--interactive asks on the terminal. Leave out --diff and stdin.")
+        _require_whole_files(request, asks=interactive, cannot_ask=is_stdin or only_diff)
         apply = _fix_stdin if is_stdin else _fix
         mode = _fix_mode(unsafe=unsafe_fixes, write=not only_diff, interactive=interactive)
         status, text = apply(project, request, output, mode)
@@ -180,7 +178,9 @@ def _check(
     return status, text
 
 
-def _require_whole_files(request: pipeline.CheckRequest) -> None:
+def _require_whole_files(request: pipeline.CheckRequest, *, asks: bool, cannot_ask: bool) -> None:
+    if asks and cannot_ask:
+        raise UsageError("--interactive asks on the terminal. Leave out --diff and stdin.")
     if request.since:
         raise UsageError(
             "--fix, --unsafe-fixes and --diff work on whole files (got --since). Leave out --since."
