@@ -7,6 +7,7 @@ the program itself; README, CHANGELOG and CONTRIBUTING are pages of the site und
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,13 @@ SHELVES = {
     "whole tree": "Rules over the whole tree",
     "probe": "Probes and monitors",
 }
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Take the addresses of the site and of the repository from the metadata of the package."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+    config.site_url, config.repo_url = f"{urls['Documentation'].rstrip('/')}/", urls["Source"]
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -56,7 +56,7 @@ def _change(finding: Finding) -> Change:
 
 
 def _ask(finding: Finding, text: str) -> str:
-    """Show a fix, and return the answer; the end of the input is `q`."""
+    """Show a fix and return the answer, which is `q` at the end of the input."""
     place = finding.location
     click.echo(f"\n{place.path}:{place.line}:{place.column} {finding.check}", err=True)
     click.echo(f"  {finding.message}", err=True)

@@ -12,6 +12,7 @@ import msgspec
 from esper_audit.cli.options import format_option, project_options
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project
+from esper_audit.project.distribution import check_page as page_of_site
 from esper_audit.reports.check_listing import VERSION, checks_as_json, contract_lines
 from esper_audit.reports.pages import project_reports
 from esper_audit.reports.rules_page import case_code, check_page
@@ -140,6 +141,8 @@ def _explanation(check: type[Check], catalogue: CheckCatalogue) -> Iterator[str]
     yield from textwrap.wrap(f"{check.id}: {page.title}.", prose_width())
     yield ""
     yield from textwrap.wrap(page.facts, prose_width())
+    if address := page_of_site(check.id):
+        yield f"Page: {address}"
     paragraphs = {
         "Contract": f"{contract.statement} {contract.why}",
         "In force": "everywhere, as it is universal"

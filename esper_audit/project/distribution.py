@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 NAME = "esper-audit"
-# Where no address is configured at build time: the placeholder that README uses as well.
-UNKNOWN_HOME = "https://example.org/esper-audit"
 
 
 def version() -> str:
@@ -18,17 +16,15 @@ def version() -> str:
 
 @cache
 def home_page() -> str:
-    """Return the address of the documentation, by the metadata of the distribution."""
+    """Return the address of the documentation in the metadata of the distribution, empty without one."""
     from importlib.metadata import metadata
 
-    addresses: dict[str, str] = {}
-    for entry in metadata(NAME).get_all("Project-URL") or []:
-        label, _, address = entry.partition(", ")
-        addresses[label.lower()] = address.rstrip("/")
-    known = (addresses.get(label) for label in ("documentation", "homepage", "repository"))
-    return next((address for address in known if address), UNKNOWN_HOME)
+    entries = metadata(NAME).get_all("Project-URL") or []
+    addresses = [entry.partition(", ") for entry in entries]
+    known = (address for label, _, address in addresses if label == "Documentation")
+    return next(known, "").rstrip("/")
 
 
 def check_page(check: str) -> str:
-    """Return the address of the page of a check."""
-    return f"{home_page()}/checks/{check}/"
+    """Return the address of the page of a check, empty where the documentation has none."""
+    return f"{home_page()}/checks/{check}/" if home_page() else ""

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from esper_audit.claims.claim import Claim
+from esper_audit.claims.reply import Answer
 from esper_audit.findings.contract import Contract, load_contracts
 from esper_audit.reports.repair import repair_texts
 from esper_audit.text.markdown import code, fenced, inline_code, labelled, sentence, table
+from esper_audit.tickets.assessment import expected_answers
 from esper_audit.tickets.parts import Evidence, FixOption, Step, StoredAnswer
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
@@ -117,7 +119,13 @@ def claims_texts(ticket: Ticket) -> list[str]:
     claims = {claim.id: claim for claim in ticket.claims}
     answered = [(claims[a.claim], a) for a in ticket.answers if a.claim in claims]
     rows = [
-        [code(claim.id), claim.sentence, _query(claim), f"**{a.answer}**", _evidence_cell(a)]
+        [
+            code(claim.id),
+            claim.sentence,
+            _query(claim),
+            _answer(ticket, claim, a),
+            _evidence_cell(a),
+        ]
         for claim, a in answered
     ]
     texts = [table(["Claim", "Sentence", "Query", "Answer", "Evidence"], rows)] if rows else []
@@ -126,6 +134,15 @@ def claims_texts(ticket: Ticket) -> list[str]:
             cells = [[str(value) for value in row] for row in answer.table.rows]
             texts += [f"{code(claim.id)} in numbers:", table(answer.table.columns, cells)]
     return texts
+
+
+def _answer(ticket: Ticket, claim: Claim, stored: StoredAnswer) -> str:
+    """Return an answer in bold where it is not the one that the ticket expects."""
+    expected = expected_answers(claim, ticket.status)
+    if stored.answer in expected:
+        return "holds" if stored.answer is Answer.HOLDS else f"{stored.answer}, as expected"
+    wanted = " or ".join(answer for answer in Answer if answer in expected)
+    return f"**{stored.answer}**, expected {wanted}"
 
 
 def _query(claim: Claim) -> str:

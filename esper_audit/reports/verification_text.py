@@ -19,7 +19,7 @@ from esper_audit.tickets.assessment import (
 
 STYLES = {
     Answer.HOLDS: "green",
-    Answer.REFUTED: "red",
+    Answer.REFUTED: "green",
     Answer.STALE: "yellow",
     Answer.CANNOT_TELL: "magenta",
 }
@@ -67,7 +67,8 @@ def _claim(answered: AnsweredClaim, *, is_implied: bool) -> Iterator[StyledText]
     answer = answered.reply.answer
     surprise = "" if answered.is_expected else f", expected {_expected(answered)}"
     defect = ", states the defect" if answered.claim.states_defect else ""
-    known = ", as the ticket expects" if answered.claim.expect and answered.is_expected else ""
+    is_good = answered.is_expected and answer is not Answer.HOLDS and not is_implied
+    known = ", as expected" if is_good else ""
     yield StyledText(f"  {answered.claim.id} ", "bold")
     yield StyledText(ANSWER_WORDS[answer], STYLES[answer] if answered.is_expected else "bold red")
     implied = ", implied" if is_implied else ""

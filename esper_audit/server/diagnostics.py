@@ -53,14 +53,14 @@ def findings_at(audit: Audit, positions: Positions, selected: types.Range) -> li
 
 def _of_finding(finding: Finding, positions: Positions, ticket: str = "") -> types.Diagnostic:
     place = finding.location
-    hint = types.DiagnosticSeverity.Hint
+    hint, page = types.DiagnosticSeverity.Hint, check_page(finding.check)
     return types.Diagnostic(
         range=positions.range(place.line, place.column, place.end_line, place.end_column),
         message=f"{finding.message}{ticket}",
         severity=hint if ticket else LEVELS[finding.severity],
         source=SOURCE,
         code=finding.check,
-        code_description=types.CodeDescription(check_page(finding.check)),
+        code_description=types.CodeDescription(page) if page else None,
         data=finding.fingerprint,
     )
 

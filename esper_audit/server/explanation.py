@@ -16,7 +16,7 @@ def explain(finding: Finding, catalogue: CheckCatalogue) -> str:
     page = description_of(check)
     paragraphs = [
         f"**{finding.message}**",
-        f"[`{finding.check}`]({check_page(finding.check)}) {finding.severity}: {page.title}.",
+        f"{_linked(finding.check)} {finding.severity}: {page.title}.",
         labelled("Contract", f"{contract.statement} {contract.why}"),
         labelled("What", page.what),
         labelled("Why", page.why),
@@ -24,3 +24,8 @@ def explain(finding: Finding, catalogue: CheckCatalogue) -> str:
         labelled("Fix", finding.edit.description) if finding.edit else "",
     ]
     return "\n\n".join(filter(None, paragraphs))
+
+
+def _linked(check: str) -> str:
+    page = check_page(check)
+    return f"[`{check}`]({page})" if page else f"`{check}`"

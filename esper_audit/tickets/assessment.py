@@ -26,6 +26,13 @@ DEFECT_ANSWERS: dict[Status, frozenset[Answer]] = {
 CLOSED_AS_GONE = frozenset({Status.FIXED, Status.NOT_A_BUG})
 
 
+def expected_answers(claim: Claim, status: Status) -> frozenset[Answer]:
+    """Return the answers that a claim of a ticket with a status should have."""
+    if claim.states_defect:
+        return DEFECT_ANSWERS[status]
+    return frozenset({claim.expect or Answer.HOLDS})
+
+
 class Assessment(enum.StrEnum):
     """What the answers mean for a ticket, the first if several apply."""
 

@@ -12,11 +12,11 @@ from esper_audit.claims.reply import DECIDED, Answer
 from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
 from esper_audit.tickets.assessment import (
     CLOSED_AS_GONE,
-    DEFECT_ANSWERS,
     FAILING,
     AnsweredClaim,
     Assessment,
     VerifiedTicket,
+    expected_answers,
 )
 from esper_audit.tickets.parts import TOOL
 from esper_audit.tickets.states import ACTIVE, Status
@@ -77,16 +77,10 @@ def _verify(
         ]
         return VerifiedTicket(ticket, implied, Assessment.UNVOUCHED)
     answered = [
-        AnsweredClaim(claim, answer(claim, context), _expected_answers(claim, ticket.status))
+        AnsweredClaim(claim, answer(claim, context), expected_answers(claim, ticket.status))
         for claim in claims
     ]
     return VerifiedTicket(ticket, answered, _assessment(ticket, answered))
-
-
-def _expected_answers(claim: Claim, status: Status) -> frozenset[Answer]:
-    if claim.states_defect:
-        return DEFECT_ANSWERS[status]
-    return frozenset({claim.expect or Answer.HOLDS})
 
 
 def _assessment(ticket: Ticket, answered: Sequence[AnsweredClaim]) -> Assessment:

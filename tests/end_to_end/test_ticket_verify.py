@@ -109,7 +109,7 @@ def test_all_as_expected_is_status_0_and_fits_eighty_columns(tree: Path) -> None
     assert done.status == 0, done.out + done.err
     assert max(map(len, done.out.splitlines())) <= 80
     assert "T-OPEN P3 open: as expected" in done.out
-    assert "C2 refuted (formula, as the ticket expects)" in done.out
+    assert "C2 refuted (formula, as expected)" in done.out
     assert "2,128 against 2,112 at dim = 64" in done.out
     assert "131,712  131,584        +128" in done.out
     assert "3 tickets, 5 claims: 3 hold, 2 refuted" in done.out

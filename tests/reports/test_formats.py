@@ -12,6 +12,9 @@ import pytest
 from support.audit_runs import CLEAN, GOOD, HASATTR, Ran, command, write
 from support.local_rules import with_rule
 
+from esper_audit.findings.audit import Audit
+from esper_audit.reports.formats.text import summary
+
 COLUMNS = 80
 MESSAGE = "odd %0A, 100%: a\\nb\\r,c"
 FIX = "yield Violation(node, 'old is old', Replacement(node.func, 'new', True, 'call new'))"
@@ -208,3 +211,12 @@ def test_a_run_over_nothing_is_still_a_document(
     ran = command("check", "--format", style, ".")
     assert ran.status == 3
     assert isinstance(json.loads(ran.out), dict)
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [(0, "Nothing watched; 1 monitor on\n"), (1, "No findings in 1 file; 1 monitor on\n")],
+)
+def test_the_summary_of_a_watched_command_speaks_of_monitors(files: int, line: str) -> None:
+    audit = Audit("", [], [], [], files=files, checks=["step-applied"], off=[])
+    assert "".join(part.text for part in summary(audit)) == line

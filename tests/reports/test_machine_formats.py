@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from support.audit_runs import CLEAN, GOOD, HASATTR, command, run, write
 
+from esper_audit.project.distribution import check_page, home_page
 from esper_audit.reports.formats.json import schema
 
 REPOSITORY = Path(__file__).parents[2]
@@ -90,7 +91,8 @@ def test_sarif_names_its_version_its_home_and_the_page_of_each_rule() -> None:
     (one,) = json.loads(output("sarif"))["runs"]
     driver = one["tool"]["driver"]
     assert driver["version"]
-    assert driver["informationUri"].startswith("https://")
+    assert driver["informationUri"] == home_page() != ""
+    assert f"Page: {check_page(HASATTR)}\n" in command("rule", HASATTR).out
     assert all(rule["helpUri"].endswith(f"/checks/{rule['id']}/") for rule in driver["rules"])
     assert one["automationDetails"] == {"id": "esper-audit/check/"}
 

@@ -11,6 +11,8 @@ from support.audit_runs import ADOPTING
 from support.handwritten_tickets import filled_ticket
 from support.sample_findings import a_finding
 
+from esper_audit.claims.kinds.finding import FindingClaim
+from esper_audit.claims.reply import Answer
 from esper_audit.project.config import find_project
 from esper_audit.reports.pages import project_reports
 from esper_audit.text.markdown import fenced, labelled, table
@@ -23,6 +25,7 @@ from esper_audit.tickets.parts import (
     FixOption,
     Related,
     Relation,
+    StoredAnswer,
 )
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
@@ -247,3 +250,23 @@ def test_a_repair_by_hand_has_the_measured_formula_of_what_is_counted_wrong() ->
     fix = section(page(a_ticket(check="param-estimate", evidence=evidence)), "Recommended Fix")
     assert fix.count("The count of `attention` is `2d^2 + d`.") == 1
     assert "The count of" not in fix.replace("The count of `attention`", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "cell"),
+    [
+        (Status.FIXED, Answer.REFUTED, "| refuted, as expected |"),
+        (Status.FIXED, Answer.HOLDS, "| **holds**, expected refuted or stale |"),
+        (Status.OPEN, Answer.HOLDS, "| holds |"),
+        (Status.OPEN, Answer.REFUTED, "| **refuted**, expected holds |"),
+    ],
+)
+def test_only_an_answer_that_the_ticket_does_not_expect_stands_out(
+    status: Status, answer: Answer, cell: str
+) -> None:
+    claim = FindingClaim(
+        id="C1", sentence="It is there.", check="silent-except", at="a.f", states_defect=True
+    )
+    stored = StoredAnswer(claim="C1", answer=answer, evidence="looked")
+    text = page(a_ticket(status=status, claims=[claim], answers=[stored]))
+    assert cell in section(text, "Claims")

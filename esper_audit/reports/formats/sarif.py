@@ -34,7 +34,7 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
         "name": "esper-audit",
         "version": version(),
         "semanticVersion": version(),
-        "informationUri": home_page(),
+        **({"informationUri": home_page()} if home_page() else {}),
         "rules": [_rule(catalogue.check(check), catalogue) for check in ids],
     }
     run: Json = {
@@ -66,7 +66,7 @@ def _rule(check: type[Check], catalogue: CheckCatalogue) -> Json:
         "shortDescription": {"text": documentation.title},
         "fullDescription": {"text": contract.statement},
         "help": {"text": help_text, "markdown": help_text},
-        "helpUri": check_page(check.id),
+        **({"helpUri": check_page(check.id)} if home_page() else {}),
         "defaultConfiguration": {"level": LEVELS[Severity(check.severity)]},
         "properties": {
             "tags": [str(check.category), check.contract],

@@ -249,6 +249,8 @@ def _result(audit: Audit) -> str:
         return f"No findings in {count(audit.files, 'file')}"
     if audit.records:
         return "No findings"
+    if _is_watched_run(audit):
+        return "Nothing watched"
     return "Nothing probed" if _is_empty_probe_run(audit) else "No Python files found"
 
 
@@ -261,6 +263,8 @@ def _scope(audit: Audit) -> str:
     if _is_empty_probe_run(audit):
         return "" if audit.not_analysed else ": no subjects are declared"
     off = f", {len(audit.off)} off" if audit.off else ""
+    if _is_watched_run(audit):
+        return f"; {count(len(audit.checks), 'monitor')} on{off}"
     policies = len(audit.not_adopted)
     not_adopted = f", {count(policies, 'policy')} not adopted" if policies else ""
     return f"; {count(len(audit.checks), 'check')} on{off}{not_adopted}"
@@ -269,3 +273,12 @@ def _scope(audit: Audit) -> str:
 def _is_empty_probe_run(audit: Audit) -> bool:
     """Return whether only probes were to run, and no unit did: a check has checks that are on or off."""
     return not (audit.records or audit.checks or audit.off or audit.files)
+
+
+def _is_watched_run(audit: Audit) -> bool:
+    """Return whether monitors watched a command, and no check read files."""
+    if audit.checked or not audit.checks:
+        return False
+    from esper_audit.rules.monitor_catalogue import monitor_descriptions
+
+    return set(audit.checks) <= monitor_descriptions().keys()
