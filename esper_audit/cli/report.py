@@ -8,15 +8,19 @@ from esper_audit.cli.options import project_options
 from esper_audit.project.config import Project
 from esper_audit.reports.pages import project_reports
 from esper_audit.text.markdown import count
+from esper_audit.text.terminal import wrapped
 from esper_audit.tickets.store import TicketStore
+
+PAGES_OF_A_RUN = ("audit.md", "deep-dive.md", "index.html")
 
 
 @click.command("report", short_help="Render the ticket pages again.")
 @project_options
 def command(project: Project) -> None:
-    """Render the page of every ticket again from its YAML file.
+    """Render the page of every ticket again from its YAML file, and their index.
 
-    `esper-audit run` also writes the pages of the audit: audit.md, deep-dive.md and index.html.
+    audit.md, deep-dive.md and index.html show findings, which no ticket file holds: `esper-audit run`
+    writes them.
     """
     config = project.config
     tickets = TicketStore(project.resolve(config.tickets)).load()
@@ -24,3 +28,6 @@ def command(project: Project) -> None:
     click.echo(f"{count(len(tickets), 'ticket')}, {count(len(changed), 'page')} changed")
     for page in changed:
         click.echo(f"  {config.reports}/{page}")
+    pages = ", ".join(PAGES_OF_A_RUN)
+    line = f"not rendered: {pages}, which show findings. Run `esper-audit run` for them."
+    click.echo(wrapped(line, "", "  "), nl=False)

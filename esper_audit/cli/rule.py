@@ -79,7 +79,8 @@ def command(
         lines = _explanation(catalogue.checks[check_id], catalogue)
     else:
         known = {*catalogue.checks, *catalogue.contracts}
-        raise UsageError(f"unknown check '{check_id}'{did_you_mean(check_id, known)}")
+        hint = did_you_mean(check_id, known)
+        raise UsageError(f"unknown check '{check_id}'{hint}. `esper-audit rule` lists the checks.")
     click.echo("\n".join(lines))
 
 

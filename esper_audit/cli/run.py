@@ -105,7 +105,9 @@ def _new_tickets(result: AuditRun, verb: str) -> list[str]:
     """Return a line for each ticket that was opened, the most severe first."""
     opened = sorted((result.sync.tickets[key] for key in result.sync.opened), key=_rank)
     return [
-        wrapped(f"{verb} {ticket.id} {ticket.severity}: {ticket.title}", "  ", "  ").rstrip("\n")
+        wrapped(
+            f"{verb} {ticket.id} {ticket.severity} {_place(ticket)}{ticket.title}", "  ", "  "
+        ).rstrip("\n")
         for ticket in opened
     ]
 
@@ -130,6 +132,12 @@ def _ending(tickets: Sequence[Ticket]) -> Iterator[str]:
         until = ticket.resolution.until if ticket.resolution else ""
         line = f"ends soon: {ticket.id} is {ticket.status} until {until}: {ticket.title}"
         yield wrapped(line, "  ", "  ").rstrip("\n")
+
+
+def _place(ticket: Ticket) -> str:
+    """Return the file and first line of a ticket, empty where it has none."""
+    first = ticket.locations[0] if ticket.locations else None
+    return f"{first.path}:{first.lines.partition('-')[0]}: " if first else ""
 
 
 def _rank(ticket: Ticket) -> tuple[str, str]:

@@ -43,9 +43,8 @@ def use_words(certain: int, by_name: int, packages: Mapping[str, int], outside: 
     """Return clauses on how often and where production code uses a symbol."""
     clauses = []
     if certain:
-        shown = ", ".join(
-            f"{name} ({number})" for name, number in list(packages.items())[:MOST_PLACES]
-        )
+        counted = [f"{name} ({number})" for name, number in packages.items()]
+        shown = ", ".join(packages if len(packages) == 1 else counted[:MOST_PLACES])
         more = (
             f" and {len(packages) - MOST_PLACES} more packages"
             if len(packages) > MOST_PLACES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 LONGEST = 72
+MOST_KNOWN = 30
 
 
 def quoted(code: str) -> str:
@@ -20,11 +21,13 @@ def quoted(code: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the nearest known word, else the list of all known words."""
+    """Return a hint at the nearest known word, else the known words where they are not many."""
     from difflib import get_close_matches
 
     words = sorted(known)
     close = get_close_matches(word, words, n=1)
     if close:
         return f"; did you mean '{close[0]}'?"
+    if len(words) > MOST_KNOWN:
+        return f"; {len(words)} are known, and none is like it"
     return f"; known: {', '.join(words)}" if words else ""

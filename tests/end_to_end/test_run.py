@@ -105,6 +105,7 @@ def test_report_renders_the_pages_again_and_takes_away_those_without_ticket(proj
     (page.parent / "EA-gone.md").touch()
     done = esper(project, "report")
     assert done.returncode == 0, done.stderr
+    assert "not rendered: audit.md, deep-dive.md, index.html" in done.stdout
     assert sorted(path.name for path in page.parent.iterdir()) == [page.name, "index.md"]
     assert page.read_bytes() == original
 

@@ -191,13 +191,13 @@ MODEL = (
 )
 ABOUT_USE = {
     ("Net.used", "use.py", "import m\n\ndef f(n: m.Net):\n    n.used()\n"): (
-        "1 use in use (1); no test reaches it; manifest"
+        "1 use in use; no test reaches it; manifest"
     ),
     ("Net.forward", "use.py", "import m\n\nnet = m.Net()\n"): (
         "no use in production code; its class is used in 1 place; no test reaches it; possible"
     ),
     ("Net.forward", "use.py", "import m\n\nnet = m.Net()\n\ndef f(x):\n    net(x)\n"): (
-        "1 use in use (1); no test reaches it; manifest"
+        "1 use in use; no test reaches it; manifest"
     ),
     ("run", "use.py", ""): (
         "no use in production code; registered by @app.command(...); no test reaches it; possible"

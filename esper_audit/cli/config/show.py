@@ -21,7 +21,6 @@ from esper_audit.text.markdown import count
 from esper_audit.text.terminal import width
 
 VERSION = 1
-KEY_WIDTH = 22
 
 
 @click.command("show", short_help="Show each value, and which checks are on and why.")
@@ -90,10 +89,11 @@ def _lines(
 ) -> Iterator[str]:
     yield f"Configuration: {project.file or 'none found; every value is the default'}"
     yield f"Root: {project.root}"
+    longest = max(len(one.key) for one in values)
     for one in values:
         text = json.dumps(one.value, ensure_ascii=False)
         origin = one.origin.removeprefix(project.root + os.sep)
-        yield from _row(f"  {one.key:<{KEY_WIDTH}} ", f"{text} ({origin})")
+        yield from _row(f"  {one.key:<{longest}} ", f"{text} ({origin})")
     on = [check for check in checks if check.is_on]
     yield ""
     yield f"Checks of {of}: {count(len(on), 'check')} on, {len(checks) - len(on)} off"
