@@ -288,7 +288,7 @@ def test_a_run_asks_claims_and_shows_them_on_the_pages(tree: Path) -> None:
     assert "## Claims" in page
     assert "`formula`, left `2 * dim * (dim // 4) + dim + dim // 4`" in page
     assert 'over `{"dim":[64,512]}`, expected to be refuted | refuted, as expected |' in page
-    assert "at `blend.blend`, states the defect | **holds** |" in page
+    assert "at `blend.blend`, states the defect | holds |" in page
     assert "| 64 | 2,128 | 2,112 | +16 |" in page
     audit = (tree / "reports" / "audit.md").read_text()
     assert "5 claims of 3 tickets: 5 as expected, 0 not." in audit
