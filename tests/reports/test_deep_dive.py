@@ -19,6 +19,7 @@ from esper_audit.reports.deep_dive.change_graph import change_graph
 from esper_audit.reports.deep_dive.grades import LETTERS, POINTS, area_grades, formula
 from esper_audit.reports.deep_dive.strengths import strengths
 from esper_audit.reports.pages import Reports
+from esper_audit.reports.repair import instruction_in
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.tickets.parts import FixOption, Related, Relation, TicketLocation
 from esper_audit.tickets.states import Status
@@ -211,3 +212,31 @@ def test_gaps_of_the_tests_are_named_the_emptiest_folder_first(tmp_path: Path) -
     assert rows[1] == "| `other/` | 4 of 4 |  |"
     assert "no test reaches:** [`model.py:3`](../model.py#L3)" in section
     assert "The tests were not looked at." in page(tmp_path, an_audit())
+
+
+@pytest.mark.parametrize(
+    ("message", "instruction"),
+    [
+        ("the log underflows to 0: use `log_softmax`", "Use `log_softmax`."),
+        ("`eval()` stays on. Call `model.train()` after it", "Call `model.train()` after it."),
+        ("replaces 0 by 0.99. Test `self.decay is None`", "Test `self.decay is None`."),
+        ("`x` is always true: line 175 already tests it", ""),
+        ("a ratio of 0.5 is unbounded", ""),
+    ],
+)
+def test_a_recommendation_is_what_the_message_tells(message: str, instruction: str) -> None:
+    assert instruction_in(message) == instruction
+
+
+def test_a_finding_without_fixer_comes_with_code_that_is_good(tmp_path: Path) -> None:
+    text = page(tmp_path, an_audit(a_finding()))
+    assert "**Recommendation:**\n\nThe check does not report this (" in text
+
+
+def test_a_tree_without_tests_is_told_so_in_one_sentence(tmp_path: Path) -> None:
+    gaps = [UntestedPlace("a.py", line, f"f{line}") for line in (1, 2)]
+    audit = msgspec.structs.replace(an_audit(), tested=[ReachedPackage("", 2, gaps)])
+    section = page(tmp_path, audit).partition("## 3. Test Coverage")[2].partition("## 4.")[0]
+    assert (
+        section.strip() == "No test in this tree reaches one of the 2 public functions and classes."
+    )

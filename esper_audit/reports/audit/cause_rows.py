@@ -12,6 +12,7 @@ from esper_audit.reports.audit.causes import (
 )
 from esper_audit.reports.audit.source_links import SourceLinks
 from esper_audit.reports.finding_groups import FindingGroup, fold_equal
+from esper_audit.reports.repair import instruction_in
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import cell, code, listed
 from esper_audit.tickets.states import Status
@@ -27,10 +28,11 @@ def tickets_by_fingerprint(tickets: Iterable[Ticket]) -> dict[str, Ticket]:
     return {ticket.fingerprint: ticket for ticket in fixed_first if ticket.fingerprint}
 
 
-def repair(cause: Cause, statement: str) -> str:
-    """Return what to do about a cause, whose contract has a statement."""
+def repair(cause: Cause) -> str:
+    """Return what to do about a cause: the command that repairs it, or what its first message tells."""
     if not cause.fixable:
-        return f"Restore the contract: {statement} See `esper-audit rule {cause.check}`."
+        where = f"`esper-audit rule {cause.check}` shows code without it."
+        return f"{instruction_in(cause.first.message)} {where}".lstrip()
     edits = [finding.edit for finding in cause.findings if finding.edit is not None]
     option = "--fix" if all(edit.safe for edit in edits) else "--fix --unsafe-fixes"
     number = "all" if len(edits) == len(cause.findings) else f"{len(edits)} of them"
@@ -39,13 +41,12 @@ def repair(cause: Cause, statement: str) -> str:
 
 def first_row(cause: Cause, links: SourceLinks, catalogue: CheckCatalogue) -> Row:
     """Return the row of a cause in the table of what to do first."""
-    statement = catalogue.contracts[cause.contract].statement
     return {
         "cause": f"[{cell(cause.title)}](#findings-of-{cause.check})",
         "severity": cause.severity,
         "number": f"{len(cause.findings):,}",
         "where": links.place(cause.first.location),
-        "repair": repair(cause, statement).replace("|", "\\|"),
+        "repair": repair(cause).replace("|", "\\|"),
     }
 
 
@@ -63,7 +64,7 @@ def cause_section(
         "title": cell(cause.title),
         "contract": cause.contract,
         "statement": contract.statement,
-        "repair": repair(cause, "") if cause.fixable else "",
+        "repair": repair(cause) if cause.fixable else "",
         "rows": [_finding_row(group, by_fingerprint, links) for group in folded],
     }
 

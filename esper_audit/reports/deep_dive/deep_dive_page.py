@@ -49,6 +49,7 @@ def deep_dive_page(project: AuditedProject) -> dict[str, object]:
         "summary": summary_sentence(audit),
         "cells": project.cells,
         "assessment": ASSESSMENTS[items[0].severity] if items else NOTHING_OPEN,
+        "without_probes": not audit.records,
         "is_partial": any(grade.letter == NO_GRADE for grade in grades),
         "grades": grades,
         "formula": formula(),

@@ -77,6 +77,8 @@ class AreaGrade(msgspec.Struct, frozen=True):
         """What took points, and how much was looked at."""
         if not self.due:
             return "No contract of this area is adopted and applies."
+        if not self.seen:
+            return f"None of {count(self.due, 'cell')} was looked at."
         looked = f"{self.seen:,} of {count(self.due, 'cell')} looked at"
         looked += "." if self.probed else ", by rules alone."
         if not self.broken:
