@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from esper_audit.text.markdown import code, fenced, sentence
 from esper_audit.tickets.ticket import Ticket
-
-if TYPE_CHECKING:
-    from esper_audit.rules.catalogue import CheckCatalogue
 
 LONGEST_CODE = 30  # lines
 # `what is wrong. Do this`, or `what is wrong: use this`.
@@ -22,16 +18,11 @@ INSTRUCTION = re.compile(
 def repair_texts(ticket: Ticket) -> Iterator[str]:
     """Yield the repair of what a run found: the formula where it is known, and good code."""
     # A list of tickets imports no rule.
+    from esper_audit.reports.rules_page import check_page
     from esper_audit.rules.catalogue import CheckCatalogue
 
     yield from dict.fromkeys(_formulas(ticket))
-    yield from good_code_texts(ticket.check, CheckCatalogue([], "", []))
-
-
-def good_code_texts(check_id: str, catalogue: CheckCatalogue) -> Iterator[str]:
-    """Yield code that a check does not report, or where to read some."""
-    from esper_audit.reports.rules_page import check_page
-
+    catalogue, check_id = CheckCatalogue([], "", []), ticket.check
     page = check_page(catalogue.check(check_id)) if check_id in catalogue.rule_contracts else None
     if page is None or not page.valid or page.valid.count("\n") >= LONGEST_CODE:
         yield f"`esper-audit rule {check_id}` shows code that the check does not report."

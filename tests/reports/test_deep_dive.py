@@ -228,11 +228,6 @@ def test_a_recommendation_is_what_the_message_tells(message: str, instruction: s
     assert instruction_in(message) == instruction
 
 
-def test_a_finding_without_fixer_comes_with_code_that_is_good(tmp_path: Path) -> None:
-    text = page(tmp_path, an_audit(a_finding()))
-    assert "**Recommendation:**\n\nThe check does not report this (" in text
-
-
 def test_a_tree_without_tests_is_told_so_in_one_sentence(tmp_path: Path) -> None:
     gaps = [UntestedPlace("a.py", line, f"f{line}") for line in (1, 2)]
     audit = msgspec.structs.replace(an_audit(), tested=[ReachedPackage("", 2, gaps)])

@@ -11,7 +11,6 @@ from esper_audit.findings.finding import Finding, ProbeEvidence, Severity
 from esper_audit.reports.audit.cause_rows import repair, ticket_link
 from esper_audit.reports.audit.causes import MEANING_OF_EVIDENCE, MEANING_OF_OCCURRENCE, Cause
 from esper_audit.reports.audit.source_links import SourceLinks
-from esper_audit.reports.repair import good_code_texts, instruction_in
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import cell, count, fenced, inline_code, sentence, table
 from esper_audit.tickets.ticket import Ticket
@@ -53,15 +52,10 @@ class ItemWriter:
         kept = f"**Contract:** [{contract.id}](audit.md#{contract.id}): {contract.statement} {contract.why}"
         shown = [text for finding in cause.findings[:MOST_SHOWN] for text in self._finding(finding)]
         action = repair(cause)
-        advice = [f"**Recommendation:** {action}"]
-        if not cause.fixable:
-            told = instruction_in(cause.first.message)
-            advice = [f"**Recommendation:** {told}" if told else "**Recommendation:**"]
-            advice += good_code_texts(cause.check, self._catalogue)
         return OpenItem(
             severity=cause.severity,
             title=f"{cause.title} ({count(len(cause.findings), 'finding')})",
-            paragraphs=[kept, *shown, *self._further(cause), *advice],
+            paragraphs=[kept, *shown, *self._further(cause), f"**Recommendation:** {action}"],
             where=self._places(cause),
             action=action,
         )
