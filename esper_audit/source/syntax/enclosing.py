@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import overload
+from typing import Any, overload
 
 FUNCTION_TYPES = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINITIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 Placed = ast.expr | ast.stmt | ast.excepthandler | ast.alias | ast.arg | ast.keyword
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def first_line(statement: ast.stmt) -> int:
     """Return the line on which a statement starts, decorators included."""
-    if isinstance(statement, Definition) and statement.decorator_list:
-        return min(statement.lineno, statement.decorator_list[0].lineno)
+    if statement.__class__ in DEFINITIONS:
+        decorators: list[ast.expr] = statement.decorator_list  # type: ignore[attr-defined]  # a definition
+        return min(statement.lineno, decorators[0].lineno) if decorators else statement.lineno
     return statement.lineno
 
 
@@ -25,24 +27,30 @@ def last_line(statement: ast.stmt) -> int:
     return statement.end_lineno or statement.lineno
 
 
-def blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    """Yield the lists of statements directly inside a compound statement."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield statement.body
-    elif isinstance(statement, (ast.If, ast.For, ast.AsyncFor, ast.While)):
-        yield statement.body
-        yield statement.orelse
-    elif isinstance(statement, (ast.With, ast.AsyncWith)):
-        yield statement.body
-    elif isinstance(statement, (ast.Try, ast.TryStar)):
-        yield statement.body
-        for handler in statement.handlers:
-            yield handler.body
-        yield statement.orelse
-        yield statement.finalbody
-    elif isinstance(statement, ast.Match):
-        for case in statement.cases:
-            yield case.body
+def blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
+    """Return the lists of statements directly inside a compound statement."""
+    get = _BLOCKS.get(statement.__class__)
+    return get(statement) if get is not None else []
+
+
+def _blocks_of_try(statement: ast.Try | ast.TryStar) -> list[list[ast.stmt]]:
+    handlers = [handler.body for handler in statement.handlers]
+    return [statement.body, *handlers, statement.orelse, statement.finalbody]
+
+
+def _blocks_of_match(statement: ast.Match) -> list[list[ast.stmt]]:
+    return [case.body for case in statement.cases]
+
+
+# By class, because most statements have no blocks.
+_BLOCKS: dict[type[ast.stmt], Callable[[Any], list[list[ast.stmt]]]] = {
+    **dict.fromkeys(DEFINITIONS | {ast.With, ast.AsyncWith}, lambda found: [found.body]),
+    **dict.fromkeys(
+        (ast.If, ast.For, ast.AsyncFor, ast.While), lambda found: [found.body, found.orelse]
+    ),
+    **dict.fromkeys((ast.Try, ast.TryStar), _blocks_of_try),
+    ast.Match: _blocks_of_match,
+}
 
 
 def chain(tree: ast.Module, line: int, column: int) -> list[ast.stmt]:
@@ -91,6 +99,7 @@ class DefinitionIndex:
         self._sorted = sorted(definitions, key=start_of)
         self._starts = [start_of(definition) for definition in self._sorted]
         self._ends = [(last_line(d), d.end_col_offset or 0) for d in self._sorted]
+        self._chains: dict[int, list[Definition]] = {-1: []}
         self._above: list[int] = []
         open_ones: list[int] = []
         for position, start in enumerate(self._starts):
@@ -105,12 +114,13 @@ class DefinitionIndex:
         at = bisect_right(self._starts, place) - 1
         while at >= 0 and self._ends[at] < place:
             at = self._above[at]
-        found: list[Definition] = []
-        while at >= 0:
-            found.append(self._sorted[at])
-            at = self._above[at]
-        found.reverse()
-        return found
+        return list(self._chain(at))
+
+    def _chain(self, at: int) -> list[Definition]:
+        """Return a definition and those around it, outermost first."""
+        if at not in self._chains:
+            self._chains[at] = [*self._chain(self._above[at]), self._sorted[at]]
+        return self._chains[at]
 
 
 def definitions_in(nodes: Iterable[ast.AST]) -> list[Definition]:
@@ -120,7 +130,7 @@ def definitions_in(nodes: Iterable[ast.AST]) -> list[Definition]:
 
 def functions_in(statements: Sequence[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Return those of an enclosing chain that are functions, outermost first."""
-    return [s for s in statements if isinstance(s, FUNCTION_TYPES)]
+    return [s for s in statements if s.__class__ in FUNCTION_TYPES]
 
 
 def symbol_of(statements: Sequence[ast.stmt]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from esper_audit.findings.finding import Span
 from esper_audit.source.syntax.ast_walk import children, collect
 from esper_audit.source.syntax.enclosing import (
+    DEFINITIONS,
     Definition,
     DefinitionIndex,
     Placed,
@@ -16,7 +18,7 @@ from esper_audit.source.syntax.enclosing import (
     first_line,
     functions_in,
 )
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
 from esper_audit.source.syntax.source import Source
 from esper_audit.source.syntax.spans import (
@@ -49,10 +51,22 @@ class FileView:
         self._chains: dict[ast.AST, list[ast.stmt]] = {}
         self._parents: dict[ast.AST, ast.AST] = {}
         self._opened: set[ast.AST] = set()
+        self._calls: dict[str, list[int]] | None = None
 
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Return all nodes of a type, in the order of their start in the file."""
         return self._of_kind(kind).nodes  # type: ignore[return-value]  # the list of a type holds that type
+
+    def calls(self, *names: str) -> list[ast.Call]:
+        """Return the calls of functions with one of some last names, in the order of their start."""
+        if self._calls is None:
+            self._calls = defaultdict(list)
+            for number, call in enumerate(self.nodes(ast.Call)):
+                self._calls[terminal_name(call.func)].append(number)
+        found = [self._calls[name] for name in names if name in self._calls]
+        numbers = found[0] if len(found) == 1 else sorted(n for some in found for n in some)
+        every = self.nodes(ast.Call) if numbers else []
+        return [every[number] for number in numbers]
 
     def inside(self, statement: ast.stmt, *kinds: type[Node]) -> list[Node]:
         """Return the nodes of some types in a statement, itself included, each type in file order."""
@@ -69,6 +83,7 @@ class FileView:
         for facts in (self._nodes, self._placed, self._facts, self._chains, self._parents):
             facts.clear()
         self._opened.clear()
+        self._calls = None
 
     def enclosing(self, node: Placed) -> list[ast.stmt]:
         """Return the statements that enclose a node, outermost first, ending with a statement itself."""
@@ -79,7 +94,9 @@ class FileView:
     def definitions(self, node: Placed) -> list[Definition]:
         """Return the functions and classes around a node, outermost first, without the node itself."""
         around = self.once(_definition_index).around(node.lineno, node.col_offset)
-        return [scope for scope in around if scope is not node]
+        if node.__class__ in DEFINITIONS:
+            return [scope for scope in around if scope is not node]
+        return around
 
     def functions(self, node: Placed) -> list[Function]:
         """Return the functions around a node, outermost first, without the node itself."""

@@ -7,11 +7,16 @@ import builtins
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.enclosing import DEFINITIONS, blocks
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 BUILTINS = frozenset(dir(builtins))
 LONGEST_ALIAS_CHAIN = 5
+BINDING_NOTHING = frozenset(
+    {ast.Expr, ast.Return, ast.If, ast.While, ast.Pass, ast.Raise, ast.Assert, ast.Delete}
+    | {ast.Break, ast.Continue, ast.Global, ast.Nonlocal}
+)
 
 
 class Binding(NamedTuple):
@@ -105,13 +110,17 @@ class Names:
 
 def dotted(node: ast.AST) -> str:
     """Return `a.b.c` for a chain of attributes that starts at a name, else an empty string."""
+    if node.__class__ is ast.Name:
+        return node.id
     parts: list[str] = []
-    while isinstance(node, ast.Attribute):
+    while node.__class__ is ast.Attribute:
         parts.append(node.attr)
         node = node.value
-    if not isinstance(node, ast.Name):
+    if not parts or node.__class__ is not ast.Name:
         return ""
-    return ".".join([node.id, *reversed(parts)])
+    parts.append(node.id)
+    parts.reverse()
+    return ".".join(parts)
 
 
 def identifiers(node: ast.AST) -> tuple[str, ...]:
@@ -151,14 +160,20 @@ def text_of(node: ast.AST) -> str:
     return dotted(node) or ast.unparse(node)
 
 
-def parameters(arguments: ast.arguments) -> Iterator[ast.arg]:
-    """Yield every parameter, `*args` and `**kwargs` included."""
-    yield from (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
-    yield from (extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None)
+def parameters(arguments: ast.arguments) -> list[ast.arg]:
+    """Return every parameter, `*args` and `**kwargs` included."""
+    found = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    if arguments.vararg is not None:
+        found.append(arguments.vararg)
+    if arguments.kwarg is not None:
+        found.append(arguments.kwarg)
+    return found
 
 
 def defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
     """Return the default of each parameter that has one."""
+    if not arguments.defaults and not arguments.kw_defaults:
+        return {}
     plain = [*arguments.posonlyargs, *arguments.args]
     table = dict(zip([a.arg for a in reversed(plain)], reversed(arguments.defaults), strict=False))
     keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
@@ -185,8 +200,9 @@ def read_block(scope: NameScope, block: Sequence[ast.stmt]) -> None:
     pending = list(reversed(block))
     while pending:
         statement = pending.pop()
-        _bind_statement(scope, statement)
-        if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if statement.__class__ not in BINDING_NOTHING:
+            _bind_statement(scope, statement)
+        if statement.__class__ not in DEFINITIONS:
             for nested in blocks(statement):
                 pending.extend(reversed(nested))
 
@@ -240,6 +256,8 @@ def _captured(statement: ast.Match) -> Iterator[str]:
 
 
 def _bind_unknown(scope: NameScope, target: ast.expr) -> None:
-    for node in ast.walk(target):
+    if target.__class__ is ast.Attribute and target.value.__class__ is ast.Name:
+        return
+    for node in scan(target, {ast.Name}):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             scope.bind(node.id, NOT_KNOWN)

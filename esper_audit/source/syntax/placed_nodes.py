@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import cached_property
 from operator import attrgetter
 from typing import Generic, TypeVar
 
@@ -19,10 +20,15 @@ class PlacedNodes(Generic[Node]):
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self.nodes = sorted(nodes, key=start_of_node)
-        self._starts: list[tuple[int, int]] = [start_of_node(node) for node in self.nodes]
+
+    @cached_property
+    def _starts(self) -> list[tuple[int, int]]:
+        return list(map(start_of_node, self.nodes))
 
     def inside(self, statement: ast.stmt) -> list[Node]:
         """Return the nodes in a statement, its decorators and the statement itself included."""
+        if not self.nodes:
+            return []
         low = bisect_left(self._starts, start_of(statement))
         end = (statement.end_lineno or statement.lineno, statement.end_col_offset or 0)
         return self.nodes[low : bisect_left(self._starts, end, low)]

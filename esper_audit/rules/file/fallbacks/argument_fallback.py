@@ -20,6 +20,7 @@ from esper_audit.rules.rule import (
 from esper_audit.source.idioms.fallbacks.argument_defaults import (
     Fallback,
     fallbacks,
+    has_none_as_default,
     is_none,
     parameters_defaulting_to_none,
     targets_of,
@@ -118,15 +119,15 @@ class ArgumentFallback(Rule):
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep functions with a parameter that defaults to None."""
-        functions = (node for node in nodes if isinstance(node, Function))
-        return [f for f in functions if any(parameters_defaulting_to_none(f.args))]
+        return [f for f in nodes if isinstance(f, Function) and has_none_as_default(f.args)]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report each optional tensor parameter that another parameter replaces."""
-        if not isinstance(node, Function):
+        possible = list(self._fallbacks(node, file)) if isinstance(node, Function) else []
+        if not possible or not isinstance(node, Function):
             return
         given, reported = TensorParameters(node, file), set()
-        for found in self._fallbacks(node):
+        for found in possible:
             name, fallback = found.parameter, found.replacement
             if (name, fallback) in reported or not self._is_tensor(node, found, given):
                 continue
@@ -145,13 +146,13 @@ class ArgumentFallback(Rule):
                 code=argument_code(span, file.source.lines),
             )
 
-    def _fallbacks(self, function: Function) -> Iterator[Fallback]:
+    def _fallbacks(self, function: Function, file: FileView) -> Iterator[Fallback]:
         optional = frozenset(parameters_defaulting_to_none(function.args))
         if not optional or function.name in CONSTRUCTORS:
             return
         required = {p.arg for p in parameters(function.args)} - optional - {"self", "cls"}
         optional -= self.options.by_convention
-        if not optional or not required:
+        if not optional or not required or not _may_replace(function, file):
             return
         for found in fallbacks(function):
             if found.parameter in optional and found.replacement in required:
@@ -174,6 +175,14 @@ class ArgumentFallback(Rule):
         if is_left_out_on_purpose(function, found, targets, file):
             return True
         return bool(ATTENTION.search(symbol.lower())) and is_key_or_value(function, targets)
+
+
+def _may_replace(function: Function, file: FileView) -> bool:
+    """Return whether a function has a condition, or a call of a function `default`."""
+    conditions = (ast.If, ast.IfExp, ast.BoolOp)
+    return any(file.inside(function, kind) for kind in conditions) or any(
+        function in file.functions(call) for call in file.calls("default")
+    )
 
 
 def _is_documented(parameter: str, function: Function) -> bool:

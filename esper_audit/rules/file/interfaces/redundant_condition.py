@@ -10,7 +10,11 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.interfaces import redundant_condition_cases as cases
 from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.branches.bool_flags import bool_flags
-from esper_audit.source.idioms.branches.branch_analysis import BranchWalk, ConstantCondition
+from esper_audit.source.idioms.branches.branch_analysis import (
+    BranchWalk,
+    ConstantCondition,
+    bool_parameters,
+)
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.idioms.branches.counters import (
     block_of,
@@ -117,7 +121,7 @@ class RedundantCondition(Rule):
         is_reported = (
             self.options.assignments
             or tested.has_none_test(start)
-            or tested.has_repeated_operand()
+            or tested.has_repeated_operand(frozenset(bool_parameters(function)))
             or _has_tensor(function, tested, file)
         )
         return is_reported and (bool(start) or is_possibly_decided(function, branches, start))

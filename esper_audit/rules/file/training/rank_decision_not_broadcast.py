@@ -15,12 +15,13 @@ from esper_audit.source.idioms.training.following_statements import (
     following,
     preceding,
 )
-from esper_audit.source.idioms.training.ranks import Ranks, collectives_in
+from esper_audit.source.idioms.training.ranks import RANK_SOURCES, Ranks, collectives_in
 from esper_audit.source.idioms.training.training_events import EventKind
 from esper_audit.source.idioms.training.training_flow import TrainingFlows
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name
+from esper_audit.source.syntax.source import has_word
 from esper_audit.text.phrases import quoted
 
 # A call with one of these in its name may bring the ranks to agree.
@@ -55,9 +56,7 @@ class RankDecisionNotBroadcast(Rule):
         "0 findings in 47 packages (accelerate, torchtune, monai, speechbrain and 43 more); 0 of 1 in 49 "
         "packages more, before mending on them"
     )
-    triggers = Triggers(
-        nodes=frozenset({"If"}), parts=frozenset({"rank", "RANK", "is_main_process"})
-    )
+    triggers = Triggers(nodes=frozenset({"If"}), words=RANK_SOURCES)
 
     VALID = cases.VALID
     INVALID = cases.INVALID
@@ -72,7 +71,7 @@ class RankDecisionNotBroadcast(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report decisions of some ranks that all ranks follow."""
-        if not isinstance(node, ast.If) or DISTRIBUTED_WORDS.isdisjoint(file.source.words):
+        if not isinstance(node, ast.If) or not file.once(_is_distributed):
             return
         ranks = file.once(Ranks)
         if not ranks.is_rank_test(node.test) or ranks.is_on_some_ranks(node) is not None:
@@ -102,6 +101,10 @@ class RankDecisionNotBroadcast(Rule):
         around = next((s for s in reversed(file.enclosing(node)) if isinstance(s, ast.While)), None)
         if around is not None and _mentions(around.test, decided):
             yield Violation(around, _message(around.test, node, file))
+
+
+def _is_distributed(file: FileView) -> bool:
+    return any(has_word(file.source.data, word) for word in DISTRIBUTED_WORDS)
 
 
 def _message(choice: ast.expr, branch: ast.If, file: FileView) -> str:

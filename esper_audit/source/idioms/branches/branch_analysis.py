@@ -56,7 +56,7 @@ class BranchWalk:
         self._switches = self._bound.once
         own = {parameter.arg for parameter in parameters(function.args)}
         self._own = (own | self._bound.inside(*function.body)) - self._shared
-        self._flags = frozenset(_bool_parameters(function)) - self._shared
+        self._flags = frozenset(bool_parameters(function)) - self._shared
         facts = start.without(self._shared)
         self._block(function.body, facts)
 
@@ -241,7 +241,7 @@ def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
     return (target.id, statement.value) if isinstance(target, ast.Name) else (None, None)
 
 
-def _bool_parameters(function: Function) -> Iterator[str]:
+def bool_parameters(function: Function) -> Iterator[str]:
     """Yield the parameters that are bools, by annotation or by default."""
     by_name = defaults(function.args)
     for parameter in parameters(function.args):

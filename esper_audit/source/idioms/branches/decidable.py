@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from esper_audit.source.idioms.branches.conditions import subject_of
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.placed_nodes import start_of_node
 
 SETTING = (ast.Constant, ast.List, ast.Dict, ast.Tuple, ast.Set, ast.Call)
 TESTED = frozenset({ast.BoolOp, ast.Call})
@@ -51,39 +52,54 @@ class TestedNames:
     """
 
     def __init__(self, branches: Sequence[ast.AST], loops: Sequence[ast.While]) -> None:
-        self._counts: Counter[str] = Counter()
         self._kinds: set[tuple[str, str]] = set()
-        self._operands: set[str] = set()
-        for test in _tests(branches):
-            self._read(test, is_branch=True)
-        for loop in loops:
-            self._read(loop.test, is_branch=False)
-
-    def _read(self, test: ast.expr, *, is_branch: bool) -> None:
-        pending = [(test, False)]
-        while pending:
-            part, is_operand = pending.pop()
-            if isinstance(part, ast.BoolOp):
-                pending += [(value, True) for value in part.values]
-            elif isinstance(part, ast.UnaryOp):
-                pending.append((part.operand, is_operand))
-            elif (found := subject_of(part)) is not None:
-                self._counts[found[0]] += 1
-                self._kinds.add(found)
-                if is_operand and is_branch:
-                    self._operands.add(found[0])
+        self._repeated: list[tuple[str, str, frozenset[str]]] = []
+        conditional = [b for b in branches if isinstance(b, (ast.If, ast.IfExp))]
+        earlier: dict[str, set[str]] = {}
+        for branch in sorted([*conditional, *loops], key=start_of_node):
+            found = list(_subjects(branch.test))
+            self._kinds.update((name, kind) for name, kind, _ in found)
+            if not isinstance(branch, ast.While):
+                self._repeated += [
+                    (name, kind, frozenset(earlier[name]))
+                    for name, kind, is_operand in found
+                    if is_operand and name in earlier
+                ]
+            if not isinstance(branch, ast.IfExp):
+                for name, kind, _ in found:
+                    earlier.setdefault(name, set()).add(kind)
 
     def has_none_test(self, names: Collection[str]) -> bool:
         """Return whether one of some names is compared with None."""
         return any((name, "none") in self._kinds for name in names)
 
-    def has_repeated_operand(self) -> bool:
-        """Return whether an operand of `and` or `or` tests a name that is tested twice."""
-        return any(self._counts[name] > 1 for name in self._operands)
+    def has_repeated_operand(self, flags: Collection[str]) -> bool:
+        """Return whether an operand of `and` or `or` tests a name of which an earlier test says enough.
+
+        What a name is true for decides a later test of its truth only for `flags`, the names of bools: a
+        list may be filled in between.
+        """
+        return any(
+            kind != "truth" or "none" in earlier or name in flags
+            for name, kind, earlier in self._repeated
+        )
 
     def is_typed(self, name: str) -> bool:
         """Return whether a name is compared with None or a type."""
         return any((name, kind) in self._kinds for kind in TYPED)
+
+
+def _subjects(test: ast.expr) -> Iterator[tuple[str, str, bool]]:
+    """Yield the names that a condition tests, with the kind of the test, and whether it is an operand."""
+    pending = [(test, False)]
+    while pending:
+        part, is_operand = pending.pop()
+        if isinstance(part, ast.BoolOp):
+            pending += [(value, True) for value in part.values]
+        elif isinstance(part, ast.UnaryOp):
+            pending.append((part.operand, is_operand))
+        elif (found := subject_of(part)) is not None:
+            yield (*found, is_operand)
 
 
 def _tests(branches: Sequence[ast.AST]) -> Iterator[ast.expr]:
@@ -91,16 +107,8 @@ def _tests(branches: Sequence[ast.AST]) -> Iterator[ast.expr]:
 
 
 def _names_tested(test: ast.expr) -> Iterator[str]:
-    """Yield the names of which the operands of a condition say something."""
-    pending = [test]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, ast.BoolOp):
-            pending += part.values
-        elif isinstance(part, ast.UnaryOp):
-            pending.append(part.operand)
-        elif (found := subject_of(part)) is not None:
-            yield found[0]
+    """Return the names of which the operands of a condition say something."""
+    return (name for name, _, _ in _subjects(test))
 
 
 def _is_type_test(call: ast.Call) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
@@ -20,8 +21,7 @@ BINDING = (
 UNBOUND = frozenset({"staticmethod"})
 
 
-@dataclass(frozen=True, eq=False)
-class AttributeUse:
+class AttributeUse(msgspec.Struct, frozen=True, eq=False):
     """One place where a method binds or reads an attribute of its object.
 
     `node` is the attribute, or the call of `register_buffer`, `setattr` and the like. `value` is what
@@ -37,8 +37,8 @@ class AttributeUse:
 def own_name(method: Function) -> str:
     """Return the name under which a method of a class knows its object, empty for a static method."""
     names = {dotted(decorator) for decorator in method.decorator_list}
-    first = next(parameters(method.args), None)
-    return first.arg if first is not None and names.isdisjoint(UNBOUND) else ""
+    taken = parameters(method.args)
+    return taken[0].arg if taken and names.isdisjoint(UNBOUND) else ""
 
 
 class AttributePlaces:
@@ -52,7 +52,7 @@ class AttributePlaces:
         self._read = PlacedNodes(read)
         statements = [node for kind in BINDING for node in file.nodes(kind)]
         binding: list[ast.AST] = [node for node in statements if _binds_attribute(node)]
-        binding += [call for call in file.nodes(ast.Call) if _may_bind(call.func)]
+        binding += [call for call in file.calls("setattr", *REGISTERING) if _may_bind(call.func)]
         self._binding = PlacedNodes(binding)
 
     def read(self, method: Function) -> Iterator[AttributeUse]:
@@ -68,6 +68,10 @@ class AttributePlaces:
 
 def _binds_attribute(node: ast.AST) -> bool:
     """Return whether a statement binds an attribute."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        kind = node.targets[0].__class__
+        if kind is ast.Name or kind is ast.Attribute:
+            return kind is ast.Attribute
     return any(
         part.__class__ is ast.Attribute for target, _ in _targets(node) for part in _parts(target)
     )

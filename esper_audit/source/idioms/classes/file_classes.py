@@ -23,6 +23,7 @@ from esper_audit.source.syntax.names import (
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 DYNAMIC_METHODS = frozenset({"__getattr__", "__getattribute__", "__slots__"})
+DYNAMIC_ATTRIBUTES = frozenset({"__dict__", "__setattr__"})
 DYNAMIC_CALLS = frozenset({"setattr", "vars", "exec"})
 REGISTERING_CALLS = frozenset({"register_buffer", "register_parameter", "add_module"})
 MODULE_CLASSES = ("torch.nn.", "torch.jit.ScriptModule")
@@ -268,21 +269,21 @@ def _by_name(uses: Iterator[AttributeUse]) -> dict[str, list[AttributeUse]]:
     for use in uses:
         table.setdefault(use.name, []).append(use)
     for found in table.values():
-        found.sort(key=lambda use: (use.node.lineno, use.node.col_offset))
+        if len(found) > 1:
+            found.sort(key=lambda use: (use.node.lineno, use.node.col_offset))
     return table
 
 
 def _dynamic_nodes(file: FileView) -> PlacedNodes[ast.AST]:
-    nodes: list[ast.AST] = [*file.nodes(ast.Call), *file.nodes(ast.Attribute)]
-    return PlacedNodes(node for node in nodes if _is_dynamic(node))
+    """Return what can bind an attribute under a name that is no literal."""
+    attributes = [a for a in file.nodes(ast.Attribute) if a.attr in DYNAMIC_ATTRIBUTES]
+    calls = file.calls("setattr", *DYNAMIC_CALLS, *REGISTERING_CALLS)
+    nodes: list[ast.AST] = [call for call in calls if _is_dynamic(call)]
+    nodes += [a for a in attributes if isinstance(a.value, ast.Name)]
+    return PlacedNodes(nodes)
 
 
-def _is_dynamic(node: ast.AST) -> bool:
-    """Return whether a node can bind an attribute under a name that is no literal."""
-    if isinstance(node, ast.Attribute):
-        return node.attr in ("__dict__", "__setattr__") and isinstance(node.value, ast.Name)
-    if not isinstance(node, ast.Call):
-        return False
+def _is_dynamic(node: ast.Call) -> bool:
     function = node.func
     if isinstance(function, ast.Name) and function.id == "setattr" and len(node.args) > 1:
         return not isinstance(node.args[1], ast.Constant)

@@ -38,6 +38,13 @@ def parameters_defaulting_to_none(arguments: ast.arguments) -> Iterator[str]:
     yield from (name for name, default in defaults(arguments).items() if is_none(default))
 
 
+def has_none_as_default(arguments: ast.arguments) -> bool:
+    """Return whether a parameter has None as its default."""
+    return any(map(is_none, arguments.defaults)) or any(
+        default is not None and is_none(default) for default in arguments.kw_defaults
+    )
+
+
 def fallbacks(function: Function) -> Iterator[Fallback]:
     """Yield each replacement of an omitted argument in a body, without nested functions."""
     nodes = scan(function, REPLACING, NESTED_SCOPES)
@@ -74,7 +81,7 @@ def targets_of(function: Function, found: Fallback) -> frozenset[str]:
 
 def is_none(node: ast.expr) -> bool:
     """Return whether a node is the constant None."""
-    return isinstance(node, ast.Constant) and node.value is None
+    return node.__class__ is ast.Constant and node.value is None
 
 
 def _fallbacks_of_if(node: ast.If, assigned: Sequence[_Assigned]) -> Iterator[Fallback]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name, text_of
 
@@ -41,6 +41,8 @@ WAITING |= {
 # Where a group stands among the positional arguments.
 GROUP_POSITIONS = {"barrier": 0, "monitored_barrier": 0, "all_reduce": 2, "broadcast": 2}
 DEEPEST = 4
+# A file without one of these words has no value that depends on the rank.
+RANK_SOURCES = RANK_FUNCTIONS | RANK_VARIABLES | RANK_WORDS | RANK_FLAGS | {"spawn"}
 
 
 class Ranks:
@@ -101,10 +103,7 @@ class Ranks:
         target = self._file.once(LocalCalls).target(node)
         if target is None or depth >= DEEPEST:
             return False
-        returned = [
-            s.value for s in scan(target, {ast.Return}, NESTED_SCOPES) if isinstance(s, ast.Return)
-        ]
-        return any(value is not None and self.is_rank(value, depth + 1) for value in returned)
+        return any(self.is_rank(value, depth + 1) for value in returned_values(target))
 
     def _is_rank_name(self, node: ast.Name | ast.Attribute, depth: int) -> bool:
         last = node.attr if isinstance(node, ast.Attribute) else node.id
@@ -170,14 +169,20 @@ def _atoms(test: ast.expr) -> list[ast.expr]:
         return _atoms(test.operand)
     if isinstance(test, ast.Compare):
         # Whether there is a rank at all is the same for all ranks.
-        is_about_none = any(ast.unparse(c) in ("None", "-1") for c in test.comparators)
-        is_about_none |= (
+        is_about_none = any(map(_is_no_rank, test.comparators)) or (
             isinstance(test.ops[0], (ast.GtE, ast.Lt)) and text_of(test.comparators[0]) == "0"
         )
         return [] if is_about_none else [test.left, *test.comparators]
     if isinstance(test, ast.IfExp):
         return [test.body, test.orelse]
     return [test.left, test.right] if isinstance(test, ast.BinOp) else [test]
+
+
+def _is_no_rank(value: ast.expr) -> bool:
+    """Return whether a value is None or -1."""
+    is_negative = isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub)
+    plain = value.operand if is_negative and isinstance(value, ast.UnaryOp) else value
+    return isinstance(plain, ast.Constant) and repr(plain.value) == ("1" if is_negative else "None")
 
 
 def _is_parameter(name: str, functions: list[Function]) -> bool:
@@ -191,9 +196,7 @@ def _is_below(node: ast.AST, roots: Sequence[ast.AST]) -> bool:
 def _spawned_parameters(file: FileView) -> frozenset[tuple[Function, str]]:
     """Return the first parameter of each function that `torch.multiprocessing.spawn` runs."""
     found = set()
-    for call in file.nodes(ast.Call):
-        if terminal_name(call.func) != "spawn" or not call.args:
-            continue
+    for call in (call for call in file.calls("spawn") if call.args):
         function = call.args[0]
         target = file.once(LocalCalls).named(function) if isinstance(function, ast.Name) else None
         if target is not None and target.args.args:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import enum
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.torch_objects import (
@@ -18,6 +19,7 @@ from esper_audit.source.idioms.training.torch_objects import (
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name, text_of
 
+READERS = frozenset({"parameters", "named_parameters", "state_dict"})
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 Path = tuple[tuple[ast.stmt, int], ...]
 
@@ -36,8 +38,7 @@ class EventKind(enum.Enum):
     EVAL = "sets eval mode"
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingEvent:
+class TrainingEvent(msgspec.Struct, frozen=True, eq=False):
     """One event of a function, in the order of execution.
 
     `subject` is the text of what it happens to, in the names of the function whose flow it is: the
@@ -85,7 +86,8 @@ class TrainingEvent:
         """Return the event as the caller of its function sees it."""
         head, dot, rest = self.subject.partition(".")
         subject = names.get(head, head) + dot + rest
-        return replace(self, path=path + self.path, subject=subject, helper=helper)
+        path = path + self.path
+        return msgspec.structs.replace(self, path=path, subject=subject, helper=helper)
 
 
 def is_loop(statement: ast.stmt) -> bool:
@@ -184,12 +186,10 @@ class EventReader:
     def _module_names(self) -> frozenset[str]:
         """Return the names of a file that are modules by the methods that are called on them."""
         found = set()
-        for call in self._file.nodes(ast.Call):
-            last = terminal_name(call.func)
+        for call in self._file.calls(*self.MODES, *READERS):
             if not isinstance(call.func, ast.Attribute):
                 continue
-            is_mode = last in self.MODES and len(call.args) + len(call.keywords) <= 1
-            if is_mode or last in ("parameters", "named_parameters", "state_dict"):
+            if call.func.attr in READERS or len(call.args) + len(call.keywords) <= 1:
                 found.add(dotted(call.func.value))
         return frozenset(found - {"", "self", "torch"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.torch_objects import is_without_gradients
@@ -70,7 +71,7 @@ class TrainingFlows:
         """Return the functions with an event, and those that call one of them."""
         found: dict[Function | None, None] = {}
         for call in self._file.nodes(ast.Call):
-            if self._reader.is_event(call):
+            if self._reader.is_event(call) and self._reader.read(call) is not None:
                 found[self._function_around(call)] = None
         for function in [function for function in found if function is not None]:
             for call in self._calls.callers(function):
@@ -83,12 +84,7 @@ class TrainingFlows:
 
     def _read(self, function: Function | None, depth: int) -> list[TrainingEvent]:
         body = self._file.tree.body if function is None else function.body
-        events: list[TrainingEvent] = []
-        for event in self._block(body, (), depth):
-            events.append(event)
-            if len(events) >= MOST_EVENTS:
-                break
-        return events
+        return list(islice(self._block(body, (), depth), MOST_EVENTS))
 
     def _block(self, body: Sequence[ast.stmt], path: Path, depth: int) -> Iterator[TrainingEvent]:
         for statement in body:
