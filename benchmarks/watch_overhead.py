@@ -1,9 +1,10 @@
 """What watching a training run costs: a step with the hooks of `watch` against the bare step.
 
-    python benchmarks/watch_overhead.py [--rounds 5]
+    python benchmarks/watch_overhead.py [--rounds 40]
 
-Both run in one process, in turns, in processor seconds on one thread: a step of a small network that takes
-about 10 ms, with hooks, without, and with the hooks of steps gone. A figure is the median of the rounds.
+A small network is trained in one process, in processor seconds on one thread. A round is a few bare steps and
+as many with hooks, one right after the other, in turns of either order, so that both meet the same machine. A
+figure is the median ratio of the rounds, with its quartiles. A step takes about 10 ms on an idle machine.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from statistics import median
+from collections.abc import Callable
+from statistics import median, quantiles
 
 import torch
 from torch import nn
@@ -21,7 +23,7 @@ from esper_audit.watch.hooks import Hooks
 from esper_audit.watch.monitor import make_monitors
 from esper_audit.watch.run import Run
 
-STEPS = 40
+STEPS = 5  # of a block
 AIM = 1.2
 
 
@@ -34,45 +36,65 @@ def network() -> nn.Module:
     )  # fmt: skip
 
 
-def seconds_a_step() -> float:
-    model, x, y = network(), torch.randn(16, 3, 32, 32), torch.randint(0, 10, (16,))
+def training() -> Callable[[], float]:
+    """Return a function that trains for some steps and returns the seconds that one took."""
+    model, x, y = network(), torch.randn(8, 3, 32, 32), torch.randint(0, 10, (8,))
     optimizer = torch.optim.AdamW(model.parameters())
-    start = time.process_time()
-    for _ in range(STEPS):
-        optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()
-        optimizer.step()
-    return (time.process_time() - start) / STEPS
+
+    def seconds_a_step() -> float:
+        start = time.process_time()
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        return (time.process_time() - start) / STEPS
+
+    return seconds_a_step
 
 
-def watched(steps: int, folder: str) -> tuple[Hooks, Run]:
+def seconds_watched(train: Callable[[], float], steps: int, folder: str) -> float:
+    """Return the seconds of a step with hooks, or with the hooks of steps gone where `steps` is 1."""
     run = Run(folder, folder)
     hooks = Hooks(run, make_monitors(run, only=()), steps)
     hooks.install()
-    return hooks, run
+    if steps:
+        train()
+    seconds = train()
+    hooks.remove()
+    return seconds
+
+
+def paired(
+    train: Callable[[], float], steps: int, rounds: int, folder: str
+) -> list[tuple[float, float]]:
+    """Return the seconds of a bare and of a watched step, for each round."""
+    pairs = []
+    for number in range(rounds):
+        if number % 2:
+            bare = train()
+            watched = seconds_watched(train, steps, folder)
+        else:
+            watched = seconds_watched(train, steps, folder)
+            bare = train()
+        pairs.append((bare, watched))
+    return pairs
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--rounds", type=int, default=40)
     rounds = arguments.parse_args().rounds
     torch.set_num_threads(1)
-    bare, with_hooks, after = [], [], []
+    train = training()
+    train()
     with tempfile.TemporaryDirectory() as folder:
-        seconds_a_step()
-        for _ in range(rounds):
-            bare.append(seconds_a_step())
-            hooks, _run = watched(0, folder)
-            with_hooks.append(seconds_a_step())
-            hooks.remove()
-            hooks, _run = watched(1, folder)
-            seconds_a_step()
-            after.append(seconds_a_step())
-            hooks.remove()
-    print(f"bare step: {1000 * median(bare):.2f} ms")
-    for name, times in (("with hooks", with_hooks), ("after the hooks of steps", after)):
-        ratio = median(t / b for t, b in zip(times, bare, strict=True))
-        print(f"{name}: {ratio:.3f} of the bare step (aim {AIM if times is with_hooks else 1.0})")
+        for name, steps, aim in (("with hooks", 0, AIM), ("after the hooks of steps", 1, 1.0)):
+            pairs = paired(train, steps, rounds, folder)
+            low, middle, high = quantiles([watched / bare for bare, watched in pairs])
+            bare_ms = 1000 * median(bare for bare, _ in pairs)
+            print(
+                f"{name}: {middle:.3f} ({low:.3f} to {high:.3f}) of the bare step of {bare_ms:.1f} ms (aim {aim})"
+            )
 
 
 if __name__ == "__main__":

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import inspect
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import wraps
-from operator import methodcaller
+from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.modules import module as module_hooks
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim import optimizer as optimizer_hooks
 from torch.utils import data
 
+from esper_audit.watch.call_hooks import CallHooks, ThreadState
 from esper_audit.watch.collectives import COLLECTIVES
 from esper_audit.watch.guard import Guard, restore
 from esper_audit.watch.loader_hooks import LoaderHooks
@@ -29,6 +27,12 @@ LOSSES = (
     "cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "nll_loss", "kl_div",
     "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
 )  # fmt: skip
+EVENTS = [
+    name for name, value in vars(Monitor).items() if inspect.isfunction(value) and name[0] != "_"
+]
+WITH_PLACE = {
+    name for name in EVENTS if "place" in inspect.signature(vars(Monitor)[name]).parameters
+}
 
 
 class Hooks:
@@ -45,30 +49,40 @@ class Hooks:
         self.optimizers = 0
         self._process = os.getpid()
         self._undo: list[Callable[[], None]] = []
-        self._state = threading.local()
-        self._listeners: dict[str, list[Any]] = {}
+        self._state = ThreadState()
+        self._calls = CallHooks(self._state, self.send)
+        self._listeners: dict[str, list[tuple[Guard, Callable[..., None]]]] = {}
         self._listen()
 
     def _listen(self) -> None:
-        """Keep, for each event, the monitors that define it."""
-        events = [name for name in vars(Monitor) if not name.startswith("_")]
+        """Keep, for each event, what the monitors that define it do, each behind a guard."""
         self._listeners = {
-            event: [monitor for monitor in self.monitors if event in vars(type(monitor))]
-            for event in events
+            event: [
+                (Guard(self.run, monitor, self.drop), attrgetter(event)(monitor))
+                for monitor in self.monitors
+                if event in vars(type(monitor))
+            ]
+            for event in EVENTS
         }
 
     def send(self, event: str, *values: Any, **named: Any) -> None:
-        """Send an event to its monitors. What they compute is neither recorded nor an event."""
+        """Send an event, with the user's line where it has one. What monitors compute is no event."""
         if self._listeners[event] and not self._is_silent():
+            if event in WITH_PLACE and "place" not in named:
+                named["place"] = self.run.place()
             self.deliver(event, *values, **named)
 
     def deliver(self, event: str, *values: Any, **named: Any) -> None:
         """Send an event that may come from a forked child."""
         self.run.grad_enabled = torch.is_grad_enabled()
-        with self._silence(), torch.no_grad():
-            for monitor in list(self._listeners[event]):
-                with Guard(self.run, monitor, self.drop):
-                    methodcaller(event, *values, **named)(monitor)
+        self._state.silent = True
+        try:
+            with torch.no_grad():
+                for guard, hear in self._listeners[event]:
+                    with guard:
+                        hear(*values, **named)
+        finally:
+            self._state.silent = False
 
     def drop(self, monitor: Monitor) -> None:
         """Send no more events to a monitor."""
@@ -77,15 +91,7 @@ class Hooks:
 
     def _is_silent(self) -> bool:
         is_child = os.getpid() != self._process  # such as a worker of a data loader
-        return is_child or torch.compiler.is_compiling() or vars(self._state).get("silent", False)
-
-    @contextmanager
-    def _silence(self) -> Iterator[None]:
-        self._state.silent = True
-        try:
-            yield
-        finally:
-            self._state.silent = False
+        return is_child or torch.compiler.is_compiling() or self._state.silent
 
     def install(self) -> None:
         """Put every hook in its place."""
@@ -108,54 +114,26 @@ class Hooks:
             self.run.status.end()
         self.remove()
 
-    def _step_done(self, optimizer: Optimizer, place: Any) -> None:
-        self.send("step_ended", optimizer, place)
+    def _step_done(self, optimizer: Optimizer) -> None:
+        self.send("step_ended", optimizer)
         self.run.step += 1
-        if self.steps and self.run.step == self.steps:
+        if self.steps and self.run.step >= self.steps:
+            self._leave_steps()
+
+    def _leave_steps(self) -> None:
+        """Let the monitors of steps go, and take the hooks off calls while none listens to them."""
+        if not all(monitor.stays for monitor in self.monitors):
             self.monitors = [monitor for monitor in self.monitors if monitor.stays]
             self._listen()
+        if not any(monitor.hears_calls for monitor in self.monitors):
+            self._calls.take_off()
 
     # Where the hooks are.
 
     def _hook_modules(self) -> None:
-        register_before = module_hooks.register_module_forward_pre_hook
-        register_after = module_hooks.register_module_forward_hook
-        handles = [
-            register_before(self._enter),
-            register_after(self._leave, always_call=True),
-        ]
-        self._undo += [handle.remove for handle in handles]
-        self._wrap(nn.Module, "train", self._before_train)
-
-    def _enter(self, module: nn.Module, inputs: tuple[object, ...]) -> None:
-        if torch.compiler.is_compiling():
-            return
-        depth = vars(self._state).get("depth", 0)
-        self._state.depth = depth + 1
-        if depth == 0 and not vars(self._state).get("in_backward", False):
-            self.send("call_begins", module, inputs)
-
-    def _leave(self, module: nn.Module, _inputs: object, output: object) -> None:
-        if torch.compiler.is_compiling():
-            return
-        depth = self._state.depth = vars(self._state).get("depth", 1) - 1
-        if vars(self._state).get("in_backward", False):  # checkpointed activations, made again
-            return
-        if self._listeners["module_ended"]:
-            self.send("module_ended", module, output)
-        if depth == 0 and self._listeners["call_ended"] and not self._is_silent():
-            self.send("call_ended", module, output, self.run.place())
-
-    def _before_train(self, module: nn.Module, mode: bool = True) -> Callable[[], None]:
-        depth = vars(self._state).get("switching", 0)
-        self._state.switching = depth + 1
-        if depth == 0:
-            self.send("mode_changed", module, training=mode, place=self.run.place())
-
-        def after() -> None:
-            self._state.switching = depth
-
-        return after
+        self._undo.append(self._calls.take_off)
+        self._calls.put_on()
+        self._wrap(nn.Module, "train", self._calls.before_train)
 
     def _hook_optimizers(self) -> None:
         before = optimizer_hooks.register_optimizer_step_pre_hook(self._before_step)
@@ -166,37 +144,34 @@ class Hooks:
             self._wrap(owner, "zero_grad", self._before_zeroing)
 
     def _before_construction(self, optimizer: Optimizer, *_: Any, **__: Any) -> Callable[[], None]:
-        place = self.run.place()
-
         def after() -> None:
             self.optimizers += 1
-            self.send("optimizer_built", optimizer, place)
+            self.send("optimizer_built", optimizer)
 
         return after
 
     def _before_zeroing(self, owner: Any, *_: Any, **__: Any) -> None:
-        self.send("gradients_zeroed", owner, self.run.place())
+        self.send("gradients_zeroed", owner)
 
     def _before_step(self, optimizer: Optimizer, values: Any, named: Any) -> None:
         given = [value for value in (*values, *named.values()) if value is not optimizer]
         self.run.has_closure = any(map(callable, given))
-        self.send("step_begins", optimizer, self.run.place())
+        self.send("step_begins", optimizer)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
-        self._step_done(optimizer, self.run.place())
+        self._step_done(optimizer)
 
     def _hook_backward(self) -> None:
         self._wrap(torch.autograd, "backward", self._before_backward)
 
     def _before_backward(self, tensors: Any, *_: Any, **__: Any) -> Callable[[], None]:
-        place = self.run.place()
         loss = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors))
-        self.send("backward_begins", loss, place)
+        self.send("backward_begins", loss)
         self._state.in_backward = True
 
         def after() -> None:
             self._state.in_backward = False
-            self.send("backward_ended", loss, place)
+            self.send("backward_ended", loss)
 
         return after
 
@@ -212,7 +187,7 @@ class Hooks:
             except TypeError:  # torch says so itself
                 return
             bound.apply_defaults()
-            self.send("loss_called", name, bound.arguments, self.run.place())
+            self.send("loss_called", name, bound.arguments)
 
         return before
 
@@ -245,26 +220,26 @@ class Hooks:
     def _before_clipping(self, parameters: Any, *_: Any, **__: Any) -> None:
         if isinstance(parameters, list | tuple | torch.Tensor):  # an iterator is the user's
             given = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
-            self.send("gradients_clipped", given, self.run.place())
+            self.send("gradients_clipped", given)
         else:
-            self.send("gradients_clipped", [], self.run.place())
+            self.send("gradients_clipped", [])
 
     def _before_scheduler(self, scheduler: Any, *_: Any, **__: Any) -> None:
-        self.send("scheduler_stepped", scheduler, self.run.place())
+        self.send("scheduler_stepped", scheduler)
 
     def _before_unscaling(self, scaler: Any, optimizer: Optimizer) -> None:
         if scaler.is_enabled():
-            self.send("gradients_unscaled", scaler, optimizer, self.run.place())
+            self.send("gradients_unscaled", scaler, optimizer)
 
     def _before_scaling(self, scaler: Any, *_: Any, **__: Any) -> None:
         if scaler.is_enabled():
-            self.send("loss_scaled", scaler, self.run.place())
+            self.send("loss_scaled", scaler)
 
     def _before_epoch(self, sampler: Any, *_: Any, **__: Any) -> None:
         self.send("epoch_set", sampler)
 
     def _before_saving(self, saved: Any, *_: Any, **__: Any) -> None:
-        self.send("object_saved", saved, self.run.place())
+        self.send("object_saved", saved)
 
     def _wrap(self, owner: Any, name: str, before: Callable[..., Any]) -> None:
         """Call `before` with the arguments ahead of a function, and what it returns after it."""

@@ -41,7 +41,7 @@ class LoaderHooks:
             with self._listening_workers(loader, place):
                 iterator = original(loader)
             if self._undo:
-                self.send("loader_started", loader, place)
+                self.send("loader_started", loader, place=place)
                 self._passes[iterator] = (loader, 0)
                 self._hook_iterator(type(iterator))
             return iterator

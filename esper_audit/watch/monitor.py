@@ -23,11 +23,13 @@ class Monitor(Check):
 
     A monitor changes nothing of the run: no values, no random stream, and it keeps no graph alive.
     `nothing` is why it had nothing to look at, where it had not. With `stays` it hears of events after
-    the hooks of steps are gone.
+    the hooks of steps are gone, and of calls of modules while `hears_calls` and after each `train` or
+    `eval`.
     """
 
     nothing: ClassVar[str]
     stays: ClassVar[bool] = False
+    hears_calls: bool = False
 
     def __init__(self, run: Run) -> None:
         self.run = run

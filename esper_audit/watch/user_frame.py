@@ -25,7 +25,7 @@ def user_place(root: str) -> UserLine:
         path = _path_below(file, root)
         if path:
             return UserLine(path, frame.f_lineno, frame.f_code.co_qualname)
-        if os.path.isabs(file) and not file.startswith(LIBRARIES[-1]):
+        if _is_file(file):
             outermost = UserLine(file, frame.f_lineno, frame.f_code.co_qualname)
         frame = frame.f_back
     return outermost
@@ -39,6 +39,12 @@ def is_called_by(function: str, module: str) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+@cache
+def _is_file(file: str) -> bool:
+    """Return whether code comes from a file that is not of the watcher itself."""
+    return os.path.isabs(file) and not file.startswith(LIBRARIES[-1])
 
 
 @cache

@@ -635,3 +635,38 @@ def test_each_monitor_has_loud_scripts() -> None:
     assert {
         wanted.split()[0] for wanted, _ in LOUD.values()
     } == discover_monitors().keys() - by_ranks
+
+
+EPOCHS = """
+def train(steps):
+    for step in range(steps):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+
+def evaluate():
+    with torch.no_grad():
+        for _ in range(2):
+            model(x)
+
+
+for epoch in range(2):
+    train(2)
+    model.eval()
+    evaluate()
+    model.train()
+train(3)
+"""
+
+
+def test_the_hooks_of_calls_come_off_after_two_evaluations(tmp_path: Path) -> None:
+    before = watch_script(tmp_path, EPOCHS, steps=1).looks["modes-right"]
+    after = watch_script(tmp_path, EPOCHS + "train(9)\nevaluate()\n", steps=1)
+    assert after.looks["modes-right"] == before
+    assert watch_script(tmp_path, EPOCHS + "train(9)\n").looks["modes-right"] == before + 9
+
+
+def test_a_change_of_mode_puts_them_on_again(tmp_path: Path) -> None:
+    late = watch_script(tmp_path, EPOCHS + "train(9)\nmodel.eval()\ntrain(2)\n", steps=1)
+    assert late.codes == ["modes-right trained-in-eval-mode"]

@@ -24,6 +24,8 @@ MODE_MATTERS = (
 STEPS_IN_A_ROW = 2
 CALLS_IN_A_ROW = 2
 EVALUATION_CALLS = 3
+EVALUATIONS = 2  # that are watched, besides those after a change of mode
+STEPS_AFTER = 3  # an evaluation, in which training may go on in eval mode
 
 
 class ModesRight(Monitor):
@@ -55,10 +57,15 @@ class ModesRight(Monitor):
         self.training_in_eval: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
         self.trained: WeakSet[nn.Module] = WeakSet()
         self.in_a_row: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+        self.hears_calls = True
+        self.is_evaluating = False
+        self.evaluations = 0
+        self.steps_since = 0  # the last evaluation or change of mode
 
     def mode_changed(self, module: nn.Module, *, training: bool, place: UserLine) -> None:
         """Remember where the mode comes from."""
         self.switched[module] = place
+        self.hears_calls, self.steps_since = True, 0
         self.in_a_row.pop(module, None)
 
     def call_ended(self, module: nn.Module, output: object, place: UserLine) -> None:
@@ -71,6 +78,7 @@ class ModesRight(Monitor):
         if module not in self.trained:
             return
         count = self.in_a_row[module] = self.in_a_row.get(module, 0) + 1
+        self.is_evaluating |= count > 1 or not self.run.grad_enabled
         if not self.run.grad_enabled:
             self._without_gradients(module, count, place)
         elif not module.training and _requires_grad(output) and count == EVALUATION_CALLS:
@@ -91,6 +99,8 @@ class ModesRight(Monitor):
     def backward_begins(self, loss: Tensor, place: UserLine) -> None:
         """Take the models that were called for those that train."""
         self.in_a_row.clear()
+        if self.is_evaluating:
+            self.evaluations, self.steps_since, self.is_evaluating = self.evaluations + 1, 0, False
         for module in self.called:
             self.trained.add(module)
             learns = any(parameter.requires_grad for parameter in module.parameters())
@@ -109,6 +119,8 @@ class ModesRight(Monitor):
                     f"off since this call. Call train() before the next step"
                 )
                 self.report("trained-in-eval-mode", since, message, steps=count)
+        self.steps_since += 1
+        self.hears_calls = self.evaluations < EVALUATIONS or self.steps_since < STEPS_AFTER
 
 
 def _has_mode(module: nn.Module) -> bool:

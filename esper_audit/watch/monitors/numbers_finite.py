@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.watch.monitor import Monitor, parameters_of
 
 if TYPE_CHECKING:
-    from torch import nn
     from torch.optim import Optimizer
 
     from esper_audit.watch.records import UserLine
     from esper_audit.watch.run import Run
+
+
+# What is not finite in their output is in their input. A container returns the output of a part.
+PASSES_ON = (
+    nn.Sequential, nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh,
+    nn.GELU, nn.SiLU, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d,
+    nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d, nn.PixelShuffle, nn.Upsample,
+)  # fmt: skip
 
 
 class NumbersFinite(Monitor):
@@ -38,9 +46,8 @@ class NumbersFinite(Monitor):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self.sums: list[
-            tuple[str, Tensor]
-        ] = []  # of the outputs of modules since the last backward
+        # Of the outputs of modules since the last backward pass.
+        self.sums: list[tuple[str, Tensor]] = []
         self.is_scaled = False
 
     def loss_scaled(self, scaler: object, place: UserLine) -> None:
@@ -49,7 +56,7 @@ class NumbersFinite(Monitor):
 
     def module_ended(self, module: nn.Module, output: object) -> None:
         """Keep the sum of an output: it is finite if all of it is, and costs no wait for a device."""
-        if not self.run.grad_enabled:
+        if not self.run.grad_enabled or isinstance(module, PASSES_ON):
             return
         for value in output if isinstance(output, tuple | list) else (output,):
             if isinstance(value, Tensor) and value.is_floating_point():
@@ -61,7 +68,7 @@ class NumbersFinite(Monitor):
         sums, self.sums = self.sums, []
         if bool(torch.isfinite(loss).all()):
             return
-        first = next((name for name, total in sums if not bool(torch.isfinite(total))), "")
+        first = next((name for name, total in sums if not math.isfinite(total.item())), "")
         where = (
             f"the first output that is not finite is of {first}"
             if first
@@ -83,4 +90,4 @@ class NumbersFinite(Monitor):
 
 def _is_finite(gradient: Tensor) -> bool:
     values = gradient.coalesce().values() if gradient.is_sparse else gradient
-    return bool(torch.isfinite(values.sum()))
+    return math.isfinite(values.sum().item())

@@ -45,10 +45,12 @@ class OptimizerParameters(Monitor):
         self.built: dict[int, UserLine] = {}
         self.held: set[int] = set()
         self.called: WeakSet[nn.Module] = WeakSet()
+        self.idle: frozenset[int] = frozenset()  # parameters without a gradient that were asked for
 
     def module_ended(self, module: nn.Module, output: object) -> None:
-        """Remember the modules that run."""
-        self.called.add(module)
+        """Remember the modules that run, until they are asked for."""
+        if self.run.step <= LATEST_BUILT:
+            self.called.add(module)
 
     def optimizer_built(self, optimizer: Optimizer, place: UserLine) -> None:
         """Remember where it was built."""
@@ -60,17 +62,19 @@ class OptimizerParameters(Monitor):
         own = parameters_of(optimizer)
         self.held.update(map(id, own))
         built = self.built.get(id(optimizer), place)
-        idle = [p for p in own if p.grad is None]
-        if not idle:
-            return
+        idle = [p for p in own if p.grad is None and p.requires_grad]
         if all(not p.requires_grad for p in own):
             message = (
                 f"all {len(own)} parameters of the optimizer are frozen: step() changes nothing"
             )
             self.report("frozen", built, message, parameters=len(own))
             return
+        found = frozenset(map(id, idle))
+        if found == self.idle:  # a search of all objects is worth its time once
+            return
+        self.idle = found
         live = _parameters_of_modules()
-        stale = [p for p in idle if id(p) not in live and p.requires_grad]
+        stale = [p for p in idle if id(p) not in live]
         if stale:
             sizes = ", ".join(f"{tuple(p.shape)}" for p in stale[:3])
             message = (

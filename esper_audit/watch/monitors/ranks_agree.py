@@ -39,9 +39,10 @@ class RanksAgree(Monitor):
 
     def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Write what the ranks are compared by."""
+        if not self.run.is_ranked:
+            return
+        self.look(place)
         own = parameters_of(optimizer)
-        if self.run.is_ranked:
-            self.look(place)
         shapes = hashlib.sha256(repr([tuple(p.shape) for p in own]).encode()).hexdigest()[:8]
         key = f"step {self.run.step} of {len(own)} parameters {shapes}"
         self.run.compare(Measured(self.id, "parted", key, _digest(own), place))

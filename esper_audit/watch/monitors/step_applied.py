@@ -51,7 +51,6 @@ class StepApplied(Monitor):
     def step_ended(self, optimizer: Optimizer, place: UserLine) -> None:
         """Compare them."""
         kept = self.before.pop(id(optimizer), [])
-        moving = [(p, old) for p, old in kept if p.grad is not None and p.grad.any()]
         if kept:
             self.look(place)
         changed_frozen = [p for p, old in kept if not p.requires_grad and _differs(p, old)]
@@ -61,7 +60,10 @@ class StepApplied(Monitor):
                 "when they were frozen. Set it to None, or build the optimizer without them"
             )
             self.report("frozen-changed", place, message, changed=len(changed_frozen))
-        is_still = bool(moving) and not any(_differs(p, old) for p, old in moving)
+        with_gradient = [(p.grad, p, old) for p, old in kept if p.grad is not None]
+        is_unchanged = not any(_differs(p, old) for _, p, old in with_gradient)
+        moving = [p for gradient, p, _ in with_gradient if is_unchanged and gradient.any()]
+        is_still = bool(moving)
         count = self.unchanged[id(optimizer)] = (
             self.unchanged.get(id(optimizer), 0) + 1
         ) * is_still

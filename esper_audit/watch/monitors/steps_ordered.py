@@ -74,9 +74,10 @@ class StepsOrdered(Monitor):
     def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:
         """Report a step on cleared gradients."""
         self.look(place)
+        if self.cleared_at is None:
+            return
         own = parameters_of(optimizer)
-        is_empty = not any(p.grad is not None and p.grad.any() for p in own)
-        if self.cleared_at is not None and is_empty:
+        if not any(p.grad is not None and p.grad.any() for p in own):
             message = "gradients are cleared between backward and step: the step has none left"
             self.report("cleared-early", self.cleared_at, message)
 
