@@ -14,6 +14,7 @@ from esper_ref.blending import GatedBlend
 from esper_ref.blueprint import BlueprintOption, BlueprintRegistry
 from esper_ref.errors import SlotError
 from esper_ref.host import HostProtocol, require_host
+from esper_ref.isolation import settled
 from esper_ref.lifecycle import SeedStage
 from esper_ref.routed_forward import RoutedForward
 from esper_ref.snapshot import read_options
@@ -66,7 +67,7 @@ class BakedSeed(nn.Module):
         if self.algorithm == AlphaAlgorithm.MULTIPLY.value:
             return h * (1.0 + torch.tanh(s - u)).to(h.dtype)
         if self.gate is None:
-            return s.to(h.dtype)
+            return settled(h, s)
         gate = self.gate.get_alpha_for_blend(u).to(h.dtype)
         return torch.lerp(h, s.to(h.dtype), gate)
 

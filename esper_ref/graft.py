@@ -15,7 +15,7 @@ from esper_ref.blueprint import BlueprintOption, BlueprintRegistry
 from esper_ref.errors import CheckpointError, CheckpointValueError
 from esper_ref.evidence import force_alpha
 from esper_ref.gradients import GradientHealthMonitor, GradientRatioNormalization
-from esper_ref.isolation import blend_with_isolation, seed_input_of, ste_forward
+from esper_ref.isolation import blend_with_isolation, seed_input_of, settled, ste_forward
 from esper_ref.lifecycle import ACTIVE_STAGES, PATH_OF_STAGE, ForwardPath, SeedStage, SeedState
 from esper_ref.snapshot import Plain, SlotSnapshot
 from esper_ref.topology import LAYOUTS, probe_shape, require_features, require_topology
@@ -81,7 +81,7 @@ class Graft(nn.Module):
         seed_input = seed_input_of(host_features, isolated=self.isolated)
         seed_features: Tensor = self.seed(seed_input)
         if self.path == ForwardPath.SETTLED.value:
-            return seed_features.to(host_features.dtype)
+            return settled(host_features, seed_features)
         if self.path == ForwardPath.INCUBATE.value:
             return ste_forward(host_features, seed_features)
         return blend_with_isolation(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
+
 from esper_ref.alpha import AlphaAlgorithm
 from esper_ref.blending import blend_add, blend_gate, blend_multiply
 from esper_ref.errors import BlendError, SlotError
@@ -34,6 +36,13 @@ def seed_input_of(host_features: Tensor, *, isolated: bool) -> Tensor:
     input that does not require grad; behind a frozen host a coupled seed gets such an input too.
     """
     return (host_features.detach() if isolated else host_features).contiguous()
+
+
+def settled(host_features: Tensor, seed_features: Tensor) -> Tensor:
+    """Return s in the dtype and memory format of h: what lerp(h, s, 1) returns."""
+    if seed_features.stride() == host_features.stride():
+        return seed_features.to(host_features.dtype)
+    return torch.empty_like(host_features).copy_(seed_features)
 
 
 def blend_with_isolation(

@@ -185,3 +185,13 @@ def test_the_test_above_sees_a_setter_that_clamps() -> None:
 
     with pytest.raises(AssertionError, match="was taken"):
         assert_refuses_nonsense(clamping)
+
+
+def test_a_controller_on_its_way_down_takes_no_new_target() -> None:
+    controller = AlphaController(1.0, 1.0, 1.0)
+    controller.retarget(alpha_target=0.0, alpha_steps_total=4)
+    controller.step()
+    before = controller.to_dict()
+    with pytest.raises(AlphaError, match="ramping down"):
+        controller.retarget(alpha_target=1.0, alpha_steps_total=4)
+    assert controller.to_dict() == before

@@ -59,6 +59,7 @@ def test_the_model_is_as_it_was() -> None:
     out = model(x)
     extra = [model.slot(s).get_extra_state() for s in SLOTS]
     attribute(model, SLOTS, batches(), negative_loss)
+    assert [model.slot(s).get_extra_state() for s in SLOTS] == extra  # before the next forward
     assert torch.equal(model(x), out)
     assert model.training
     assert [model.slot(s).get_extra_state() for s in SLOTS] == extra

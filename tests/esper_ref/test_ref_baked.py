@@ -14,9 +14,12 @@ from torch import Tensor, nn
 from esper_ref import (
     AlphaAlgorithm,
     BakedModel,
+    CNNHost,
+    IsolationPolicy,
     MorphogeneticModel,
     SeedRecipe,
     SeedStage,
+    SlotRules,
     TransformerHost,
     bake,
 )
@@ -161,3 +164,17 @@ def test_it_keeps_the_mode_of_the_model_and_of_its_parts() -> None:
     assert baked.training
     assert all(seed.training for seed in baked.seeds.values())
     assert not baked.get_submodule("host").training
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_a_fossilized_seed_keeps_channels_last(*, coupled: bool) -> None:
+    policy = IsolationPolicy()
+    policy = policy.with_coupling("cnn", SeedStage.FOSSILIZED) if coupled else policy
+    host = CNNHost(5, 2, 8, in_channels=4)
+    model = MorphogeneticModel(host, slots=["r0c1"], rules=SlotRules(isolation=policy))
+    fossilize(model, "r0c1", "conv_light", "add")
+    baked = bake(model.eval())
+    h = torch.randn(2, 16, 4, 4).to(memory_format=torch.channels_last)
+    for part in (model.slot("r0c1"), baked.seeds["r0c1"]):
+        assert part(h).is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(model.slot("r0c1")(h), baked.seeds["r0c1"](h))

@@ -295,3 +295,14 @@ def test_a_monitor_read_back_has_the_same_ratio() -> None:
 def test_a_host_norm_under_the_epsilon_is_nothing_to_compare_with() -> None:
     assert gradient_ratio(1e-9, 0.99e-8, 10, 10) == 0.0
     assert gradient_ratio(1e-9, 1.01e-8, 10, 10) == pytest.approx(1e-9 / 1.01e-8)
+
+
+def test_by_layer_type_the_families_count_by_the_seeds_parameters() -> None:
+    host = nn.Sequential(nn.Linear(4, 4, bias=False), nn.LayerNorm(8, bias=False))
+    seed = nn.Sequential(nn.Linear(4, 4, bias=False), nn.LayerNorm(8, bias=False))
+    give_gradients(host, torch.ones_like)
+    give_gradients(seed[0], torch.ones_like)  # 16 parameters with the ratio 1
+    give_gradients(seed[1], lambda p: torch.full_like(p, 4.0))  # 8 parameters with the ratio 4
+    monitor = GradientHealthMonitor(GradientRatioNormalization.PER_LAYER_TYPE)
+    monitor.observe(host, seed)
+    assert monitor.ratio() == pytest.approx((16 * 1.0 + 8 * 4.0) / 24)

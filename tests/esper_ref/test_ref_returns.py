@@ -172,3 +172,21 @@ def test_the_ratio_of_learning_rates_scales_what_g2_compares() -> None:
     result = type(rules.gates)(thresholds).check_gate(slot.state, SeedStage.BLENDING)
     assert "gradient_ratio" in result.checks_failed
     assert "gradient_ratio" in rules.gates.check_gate(slot.state, SeedStage.BLENDING).checks_passed
+
+
+def test_the_relative_threshold_is_a_share_of_the_ratios_before_the_latest() -> None:
+    thresholds = replace(SlotRules().gates.thresholds, relative_gradient_ratio=0.5)
+    slot = on_probation()
+    for ratio in (1.0, 0.49):  # under half of 1.0, and over half of the mean of both
+        slot.state.metrics.record_gradient_ratio(ratio)
+    result = type(SlotRules().gates)(thresholds).check_gate(slot.state, SeedStage.BLENDING)
+    assert "gradient_lasts" in result.checks_failed
+
+
+def test_the_returns_that_were_used_up_stay_used_up_after_a_checkpoint() -> None:
+    slot = on_probation()
+    pass_epoch(slot, STABLE)
+    pass_epoch(slot, 0.1)
+    other = SeedSlot("r0c0", 4)
+    other.load_state_dict(slot.state_dict())
+    assert other.state.returns == slot.state.returns == 1
