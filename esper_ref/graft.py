@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
     from esper_ref.isolation import IsolationPolicy
 
+# Read in each forward: a member's value is looked up anew each time it is asked for.
+IDENTITY, INCUBATE, SETTLED = (
+    path.value for path in (ForwardPath.IDENTITY, ForwardPath.INCUBATE, ForwardPath.SETTLED)
+)
+
 
 class Graft(nn.Module):
     """A place for one seed: its forward, its alpha and its checkpoint.
@@ -75,14 +80,14 @@ class Graft(nn.Module):
         """Map host features to what the host goes on with: the same shape, dtype and device."""
         if not torch.compiler.is_compiling() and self.feature_shape != host_features.shape:
             self._note_shape(host_features)  # setting it costs more than looking
-        if self.path == ForwardPath.IDENTITY.value or self.seed is None:
+        if self.path == IDENTITY or self.seed is None:
             return host_features
         require_features(host_features, self.topology, self.channels, f"slot {self.slot_id}")
         seed_input = seed_input_of(host_features, isolated=self.isolated)
         seed_features: Tensor = self.seed(seed_input)
-        if self.path == ForwardPath.SETTLED.value:
+        if self.path == SETTLED:
             return settled(host_features, seed_features)
-        if self.path == ForwardPath.INCUBATE.value:
+        if self.path == INCUBATE:
             return ste_forward(host_features, seed_features)
         return blend_with_isolation(
             host_features,

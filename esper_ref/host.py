@@ -153,19 +153,29 @@ class SegmentRoute:
 
     def __init__(self, specs: tuple[InjectionSpec, ...]) -> None:
         self.ends = {spec.slot_id: spec.layer_range[1] for spec in specs}
+        starts: list[tuple[str | None, int]] = [(None, 0), *self.ends.items()]
+        self._layers = {
+            (start, stop): range(first, last)
+            for start, first in starts
+            for stop, last in self.ends.items()
+            if first <= last
+        }
 
     def layers(self, start: str | None, stop: str) -> range:
         """Return the layers from `start` (None: the input) to `stop`.
 
         A `stop` before `start` is an error.
         """
-        first, last = 0 if start is None else self.end(start), self.end(stop)
-        if first > last:
+        layers = self._layers.get((start, stop))
+        if layers is None:
+            for segment in (start, stop):
+                if segment is not None:
+                    self.end(segment)  # raises for one that does not exist
             raise RoutingError(
                 f"cannot route backwards from segment {start} to {stop}; the order is "
                 f"{', '.join(self.ends)}"
             )
-        return range(first, last)
+        return layers
 
     def end(self, segment: str) -> int:
         """Return one past the last layer of `segment`."""
