@@ -105,7 +105,7 @@ def test_importing_again_changes_nothing(project: Path) -> None:
     before = (record.read_bytes(), record.stat().st_mtime_ns)
     done = ticket(project, "import", "old")
     assert done.returncode == 0
-    assert "1 unchanged" in done.stdout
+    assert "1 file: 1 unchanged; nothing is written" in done.stdout
     assert (record.read_bytes(), record.stat().st_mtime_ns) == before
 
 

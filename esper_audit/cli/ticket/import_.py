@@ -90,7 +90,8 @@ def command(
         entries = reader.read(files)
         if not dry_run:
             entries = [_written(entry, store) for entry in entries]
-    place = "nothing is written" if dry_run else f"written to {relative_path(directory)}/"
+    is_written = not dry_run and any(entry.state is ImportState.NEW for entry in entries)
+    place = f"written to {relative_path(directory)}/" if is_written else "nothing is written"
     sys.stdout.write(_report(entries, style, place, list(kinds_of(other_files(paths)))))
     if not entries or any(entry.state is ImportState.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)
