@@ -78,9 +78,22 @@ def _queries(sentence: str, places: list[TicketLocation]) -> Iterator[Query]:
         yield from _parameters(sentence, places)
     elif FIELD.search(sentence) and NOT_READ.search(sentence):
         for name in _names(sentence):
-            yield _claim("readers", sentence, of=name.rpartition(".")[2], count=0)
+            yield _unread(name, sentence, places)
     else:
         yield from _symbols(sentence, places)
+
+
+def _unread(name: str, sentence: str, places: list[TicketLocation]) -> Query:
+    """Return the claim that a field is not read: of its class if the ticket locates it, else of any object."""
+    *owners, field = name.split(".")
+    for place in places:
+        parts = place.symbol.split(".")
+        if owners and owners[-1] in parts:
+            owner = ".".join(parts[: parts.index(owners[-1]) + 1])
+            return _claim(
+                "references", sentence, of=f"{place.path}:{owner}.{field}", **{"is": "unused"}
+            )
+    return _claim("readers", sentence, of=field, count=0)
 
 
 def _parameters(sentence: str, places: list[TicketLocation]) -> Iterator[Query]:

@@ -53,6 +53,12 @@ PHRASES = {
         "is": "unused",
     },
     "The `speed` field is set but never read.": {"kind": "readers", "of": "speed"},
+    "The field `Valve.speed` is never read.": {
+        "kind": "references",
+        "of": "pkg/valve.py:Valve.speed",
+        "is": "unused",
+    },
+    "The `Pump.speed` field is never read.": {"kind": "readers", "of": "speed"},
     "`speed` defaults to `0.5`.": {
         "kind": "parameter",
         "of": AT,
