@@ -90,9 +90,8 @@ def command(
         entries = reader.read(files)
         if not dry_run:
             entries = [_written(entry, store) for entry in entries]
-    is_written = not dry_run and any(entry.state is ImportState.NEW for entry in entries)
-    place = f"written to {relative_path(directory)}/" if is_written else "nothing is written"
-    sys.stdout.write(_report(entries, style, place, list(kinds_of(other_files(paths)))))
+    target = "" if dry_run else relative_path(directory)
+    sys.stdout.write(_report(entries, style, target, list(kinds_of(other_files(paths)))))
     if not entries or any(entry.state is ImportState.REFUSED for entry in entries):
         sys.exit(NOT_ALL_ANALYSED)
 
@@ -105,11 +104,15 @@ def _columns(given: Sequence[str]) -> dict[str, str]:
     return {field.strip(): header.strip() for field, _, header in pairs}
 
 
-def _report(entries: Sequence[BatchEntry], style: str, place: str, others: list[str]) -> str:
+def _report(entries: Sequence[BatchEntry], style: str, target: str, others: list[str]) -> str:
+    from esper_audit.tickets.importing.batch import ImportState
     from esper_audit.tickets.importing.import_report import data_report, text_report
 
     if style != "json":
-        return text_report(entries, place, others)
+        is_written = target and any(entry.state is ImportState.NEW for entry in entries)
+        return text_report(
+            entries, f"written to {target}/" if is_written else "nothing is written", others
+        )
     content = {"version": VERSION, "entries": data_report(entries), "not_read": others}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
