@@ -20,6 +20,21 @@ class ThreadState(threading.local):
     switching = 0  # calls of `train` around this one
 
 
+class Silence:
+    """Marks a `with` block in which monitors compute. A class, since it is entered for each event."""
+
+    def __init__(self, state: ThreadState) -> None:
+        self._state = state
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._state.silent = True
+
+    def __exit__(self, *_: object) -> None:
+        """End, whatever was raised."""
+        self._state.silent = False
+
+
 class CallHooks:
     """Sends an event for each call of a module that no other module calls, and for each module that ends.
 

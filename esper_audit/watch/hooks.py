@@ -16,7 +16,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim import optimizer as optimizer_hooks
 from torch.utils import data
 
-from esper_audit.watch.call_hooks import CallHooks, ThreadState
+from esper_audit.watch.call_hooks import CallHooks, Silence, ThreadState
 from esper_audit.watch.collectives import COLLECTIVES
 from esper_audit.watch.guard import Guard, restore
 from esper_audit.watch.loader_hooks import LoaderHooks
@@ -50,6 +50,7 @@ class Hooks:
         self._process = os.getpid()
         self._undo: list[Callable[[], None]] = []
         self._state = ThreadState()
+        self._silence = Silence(self._state)
         self._calls = CallHooks(self._state, self.send)
         self._listeners: dict[str, list[tuple[Guard, Callable[..., None]]]] = {}
         self._listen()
@@ -75,14 +76,10 @@ class Hooks:
     def deliver(self, event: str, *values: Any, **named: Any) -> None:
         """Send an event that may come from a forked child."""
         self.run.grad_enabled = torch.is_grad_enabled()
-        self._state.silent = True
-        try:
-            with torch.no_grad():
-                for guard, hear in self._listeners[event]:
-                    with guard:
-                        hear(*values, **named)
-        finally:
-            self._state.silent = False
+        with self._silence, torch.no_grad():
+            for guard, hear in self._listeners[event]:
+                with guard:
+                    hear(*values, **named)
 
     def drop(self, monitor: Monitor) -> None:
         """Send no more events to a monitor."""
