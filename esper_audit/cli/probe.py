@@ -51,6 +51,12 @@ from esper_audit.rules.catalogue import CheckCatalogue
     show_default=True,
     help="Process start method.",
 )
+@click.option(
+    "--cluster",
+    default="",
+    metavar="ADDRESS",
+    help="Run on the workers of this Dask scheduler.",
+)
 @shard_option
 @click.option("--strict", is_flag=True, help="Exit with 3 if a probe is inconclusive.")
 @project_options

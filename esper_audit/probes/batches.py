@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Sequence
 
@@ -10,6 +9,7 @@ import msgspec
 
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.jobs import UnitDescription
+from esper_audit.probes.sandbox.job_runner import JobRunner
 from esper_audit.probes.sandbox.outcome import (
     Ending,
     Exited,
@@ -25,7 +25,6 @@ from esper_audit.probes.sandbox.outcome import (
     ServerDied,
     TimedOut,
 )
-from esper_audit.probes.sandbox.pool import Sandbox
 from esper_audit.probes.sandbox.protocol import decode_messages
 from esper_audit.probes.units import blocked_message
 
@@ -56,11 +55,9 @@ class BatchMeasurement:
     So is each subject with a verdict that an earlier subject of its process may have caused.
     """
 
-    def __init__(
-        self, sandbox: Sandbox, place: dict[str, object], limits: Limits, workers: int
-    ) -> None:
+    def __init__(self, sandbox: JobRunner, place: dict[str, object], limits: Limits) -> None:
         self._sandbox, self._place, self._limits = sandbox, place, limits
-        self._batches = workers * BATCHES_A_WORKER
+        self._batches = sandbox.workers * BATCHES_A_WORKER
         self._records: dict[str, ProbeRecord] = {}
         self._alone: list[UnitDescription] = []
 
@@ -87,16 +84,13 @@ class BatchMeasurement:
     def _job(self, name: str, batch: Sequence[Group]) -> Job:
         chosen = [[unit.id for unit in group] for group in batch]
         seconds = self._limits.seconds
-        every = {"chosen": chosen, "journal": self._journal(name), "seconds": seconds}
+        every = {"chosen": chosen, "seconds": seconds}
         limits = msgspec.structs.replace(self._limits, seconds=seconds * sum(map(len, chosen)))
         return Job(name, f"{JOBS}:measure_batch", {**self._place, **every}, limits)
 
-    def _journal(self, name: str) -> str:
-        return os.path.join(self._sandbox.scratch, name)
-
     def _take_records(self, batch: Sequence[Group], outcome: JobOutcome) -> list[list[Group]]:
         """Store the records of a batch, and return the batches that are still to be measured."""
-        found = {r.unit: r for r in decode_messages(self._journal(outcome.job), ProbeRecord)}
+        found = {r.unit: r for r in decode_messages(outcome.journal, ProbeRecord)}
         again: list[list[Group]] = []
         for number, group in enumerate(batch):
             records = [found[unit.id] for unit in group if unit.id in found]

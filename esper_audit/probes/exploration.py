@@ -18,8 +18,10 @@ from esper_audit.probes.known_recipes import (
     known_recipes,
     observed_recipes,
 )
+from esper_audit.probes.sandbox.cluster import open_runner
+from esper_audit.probes.sandbox.job_runner import SandboxSetup
 from esper_audit.probes.sandbox.outcome import Job, JobOutcome, Limits, Returned
-from esper_audit.probes.sandbox.pool import TORCH, Sandbox
+from esper_audit.probes.sandbox.pool import TORCH
 from esper_audit.probes.session import MEBIBYTE, ProbeRequest, default_workers
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import universal_modules
@@ -82,24 +84,18 @@ class _Exploration:
         )
         workers = request.workers or limits.workers or default_workers()
         preload = project.config.preload
-        search_path = [*folders, project.root]
         packages = sorted({name.partition(".")[0] for name in modules if "." in name})
-        self._sandbox = Sandbox(
-            [*PRELOADED, *universal_modules()],
-            packages=[*preload, *packages],
-            search_path=search_path,
+        setup = SandboxSetup(
+            preload=(*PRELOADED, *universal_modules()),
+            packages=(*preload, *packages),
+            search_path=(*folders, project.root),
             limits=bounds,
             workers=workers,
             start=request.start,
         )
-        self._clean_sandbox = Sandbox(
-            [*PRELOADED],
-            packages=preload,
-            search_path=search_path,
-            limits=bounds,
-            workers=workers,
-            start=request.start,
-        )
+        self._sandbox = open_runner(setup, request.cluster)
+        clean = msgspec.structs.replace(setup, preload=PRELOADED, packages=(*preload,))
+        self._clean_sandbox = open_runner(clean, request.cluster)
 
     def __enter__(self) -> _Exploration:
         return self

@@ -15,6 +15,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.findings.shard import Shard
 from esper_audit.probes.probe import unit_id
+from esper_audit.probes.sandbox.outcome import JOURNAL
 from esper_audit.probes.sandbox.protocol import encode_message
 from esper_audit.probes.subject.definition_site import definition_places
 from esper_audit.probes.subject.loading import load_subjects
@@ -94,12 +95,10 @@ def collect_units(root: str, source: str, probes: list[str] | None = None) -> Co
     )
 
 
-def measure_batch(
-    root: str, source: str, chosen: list[list[str]], journal: str, seconds: float
-) -> None:
+def measure_batch(root: str, source: str, chosen: list[list[str]], seconds: float) -> None:
     """Measure groups of units, each of one subject in one state, prerequisites first.
 
-    Each record is appended to a file at once, so that it outlives a crash of this process. A unit that takes
+    Each record is appended to the journal at once, so that it outlives a crash of this process. A unit that takes
     longer than `seconds` ends the process. So does a subject that left other settings of torch behind.
     """
     from esper_audit.probes.measure.process_settings import process_settings
@@ -109,7 +108,7 @@ def measure_batch(
     found = {unit.id: unit for unit in _declared_units(root, source, wanted)}
     seed_streams(0)  # the seed is one of the settings
     before = process_settings()
-    with open(journal, "wb", buffering=0) as file:
+    with open(os.path.join(os.environ["TMPDIR"], JOURNAL), "wb", buffering=0) as file:
         for group in chosen:
             places = definition_places(found[group[0]].subject, root)
             for record in _measure_group([found[name] for name in group], seconds):

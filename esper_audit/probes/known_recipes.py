@@ -10,8 +10,8 @@ import msgspec
 
 from esper_audit.probes.discovery.targets import ModuleClass
 from esper_audit.probes.recipes.recipe_file import plain_recipes, read_recipes
+from esper_audit.probes.sandbox.job_runner import JobRunner
 from esper_audit.probes.sandbox.outcome import Job, Returned
-from esper_audit.probes.sandbox.pool import Sandbox
 from esper_audit.project.config import Project
 from esper_audit.project.discovery import Discovery
 from esper_audit.project.file_roles import Role, Roles
@@ -25,7 +25,7 @@ OBSERVED_AT_ONCE = 8  # modules in one process
 
 
 def known_recipes(
-    project: Project, sandbox: Sandbox, classes: Sequence[ModuleClass], modules: dict[str, str]
+    project: Project, sandbox: JobRunner, classes: Sequence[ModuleClass], modules: dict[str, str]
 ) -> KnownRecipes:
     """Return the recipes of the project's file, declared or edited ones first, then of call sites."""
     known: KnownRecipes = {}
@@ -43,7 +43,7 @@ def known_recipes(
 
 
 def observed_recipes(
-    sandbox: Sandbox, running: Sequence[dict[str, Any]], missing: Iterable[ModuleClass]
+    sandbox: JobRunner, running: Sequence[dict[str, Any]], missing: Iterable[ModuleClass]
 ) -> KnownRecipes:
     """Return the recipes of missing classes that the modules which run build and call."""
     wanted = _targets(missing)
@@ -59,7 +59,7 @@ def observed_recipes(
     return known
 
 
-def _extend(known: KnownRecipes, sandbox: Sandbox, jobs: Sequence[Job]) -> None:
+def _extend(known: KnownRecipes, sandbox: JobRunner, jobs: Sequence[Job]) -> None:
     """Add what jobs return, nothing for one that fails."""
     endings = {outcome.job: outcome.ending for outcome in sandbox.run(jobs)}
     for ending in (endings[job.name] for job in jobs):

@@ -15,8 +15,10 @@ from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.findings.shard import WHOLE, Shard
 from esper_audit.probes.batches import JOBS, BatchMeasurement
 from esper_audit.probes.jobs import CollectedUnits, UnitDescription
+from esper_audit.probes.sandbox.cluster import open_runner
+from esper_audit.probes.sandbox.job_runner import SandboxSetup
 from esper_audit.probes.sandbox.outcome import Ending, Job, Limits, Raised, Returned
-from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Sandbox, Start
+from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Start
 from esper_audit.probes.subject.subject import SubjectError
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
@@ -39,7 +41,8 @@ class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     An empty list means all of them. `subjects` holds names, patterns (`cnn/*`, `slot@training`) or subjects
     files (`file.py:function`), `probes` holds ids. `workers` is the number of processes, with 0 for the
-    configured one. `start` is the process start method. On `today`, an ISO date, expectations may have expired.
+    configured one. `start` is the process start method. `cluster` is the address of a Dask scheduler whose
+    workers run the units, empty for this machine. On `today`, an ISO date, expectations may have expired.
     """
 
     subjects: list[str] = []
@@ -47,6 +50,7 @@ class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 0
     shard: Shard = WHOLE
     start: Start = START
+    cluster: str = ""
     today: str
 
 
@@ -110,17 +114,17 @@ class Session:
         own = [subject for subject in request.subjects if ":" in subject]
         self._sources = own or project.config.subjects
         self._patterns = [subject for subject in request.subjects if subject not in own]
-        self._workers = request.workers or limits.workers or default_workers()
         self._limits = Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE)
-        self._sandbox = Sandbox(
-            [*TORCH_AND_COMPILER, JOBS, *probe_modules()],
-            packages=[import_target(project, source) for source in self._sources],
-            prepared=[_preparing(project.root, source) for source in self._sources],
-            search_path=[project.root],
+        setup = SandboxSetup(
+            preload=(*TORCH_AND_COMPILER, JOBS, *probe_modules()),
+            packages=tuple(import_target(project, source) for source in self._sources),
+            prepared=tuple(_preparing(project.root, source) for source in self._sources),
+            search_path=(project.root,),
             limits=self._limits,
-            workers=self._workers,
+            workers=request.workers or limits.workers or default_workers(),
             start=request.start,
         )
+        self._sandbox = open_runner(setup, request.cluster)
 
     def __enter__(self) -> Session:
         return self
@@ -179,7 +183,7 @@ class Session:
     ) -> list[ProbeRecord]:
         """Measure units in batches, and return their records in order."""
         place: dict[str, object] = {"root": self._project.root, "source": source}
-        batches = BatchMeasurement(self._sandbox, place, self._limits, self._workers)
+        batches = BatchMeasurement(self._sandbox, place, self._limits)
         records = batches.measure(units, progress)
         return [self._apply_expectation(records[unit.id]) for unit in units]
 

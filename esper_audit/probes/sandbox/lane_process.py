@@ -46,7 +46,14 @@ from esper_audit.probes.sandbox.process_tree import (
     kill_group,
     wait_for_exit,
 )
-from esper_audit.probes.sandbox.protocol import READ_BYTES, Tail, VerdictReader, receive, send
+from esper_audit.probes.sandbox.protocol import (
+    READ_BYTES,
+    Tail,
+    VerdictReader,
+    read_journal,
+    receive,
+    send,
+)
 from esper_audit.probes.sandbox.rlimits import apply_limits
 
 START_SECONDS = (
@@ -138,6 +145,7 @@ class _Lane:
         outcome = child.reap(ending)
         if has_children() and not kill_children():
             os._exit(1)
+        outcome = msgspec.structs.replace(outcome, journal=read_journal(request.scratch))
         shutil.rmtree(request.scratch, ignore_errors=True)
         return outcome
 

@@ -9,6 +9,7 @@ import msgspec
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
 
+JOURNAL = "journal"  # a file in the scratch folder of a job, which the outcome keeps
 Stage = Literal["starting", "importing", "running"]
 
 
@@ -171,13 +172,17 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class JobOutcome(msgspec.Struct, frozen=True):
-    """The ending of a job, its stage then, the end of its output (stdout and stderr together), its cost."""
+    """The ending of a job, its stage then, the end of its output (stdout and stderr together), its cost.
+
+    `journal` is what the job wrote to the file JOURNAL in its scratch folder, however it ended.
+    """
 
     job: str
     ending: Ending
     stage: Stage
     output: str
     cost: Cost
+    journal: bytes = b""
 
     def __str__(self) -> str:
         during = "" if self.stage == "running" else f" while {self.stage}"

@@ -96,6 +96,7 @@ class Sandbox:
         workers: int = 1,
         start: Start = START,
     ) -> None:
+        self.workers = workers
         self.scratch = tempfile.mkdtemp(prefix="esper-audit-")
         setup = ServerSetup(tuple(preload), tuple(map(os.path.abspath, search_path)))
         lane_setup = LaneSetup(tuple(packages), limits, tuple(prepared))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from esper_audit.probes.sandbox.outcome import Ending, NotSerialisable, Stage
+from esper_audit.probes.sandbox.outcome import JOURNAL, Ending, NotSerialisable, Stage
 
 LENGTH_BYTES = 8
 READ_BYTES = 1 << 16
@@ -25,17 +25,25 @@ def encode_message(message: object) -> bytes:
     return len(data).to_bytes(LENGTH_BYTES) + data
 
 
-def decode_messages(path: str, kind: type[Message]) -> list[Message]:
-    """Return the complete messages of a file, none if there is no file."""
-    if not os.path.exists(path):
-        return []
+def decode_messages(data: bytes, kind: type[Message]) -> list[Message]:
+    """Return the complete messages at the start of some data."""
     found: list[Message] = []
-    with open(path, "rb") as file:
-        while len(head := file.read(LENGTH_BYTES)) == LENGTH_BYTES:
-            data = file.read(size := int.from_bytes(head))
-            if len(data) == size:
-                found.append(msgspec.msgpack.decode(data, type=kind, strict=False))
+    while len(data) >= LENGTH_BYTES:
+        end = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES])
+        if len(data) < end:
+            break
+        found.append(msgspec.msgpack.decode(data[LENGTH_BYTES:end], type=kind, strict=False))
+        data = data[end:]
     return found
+
+
+def read_journal(scratch: str) -> bytes:
+    """Return what a job has written to its journal."""
+    path = os.path.join(scratch, JOURNAL)
+    if not os.path.isfile(path):
+        return b""
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -47,6 +47,7 @@ from esper_audit.probes.sandbox.protocol import (
     Tail,
     VerdictReader,
     encode_message,
+    read_journal,
     write_all,
 )
 
@@ -103,6 +104,7 @@ class SpawnLane:
             file.write(msgspec.msgpack.encode(SpawnRequest(self._setup, request)))
         child = _SpawnedJob(request, path)
         outcome = child.reap(child.watch(stopped))
+        outcome = msgspec.structs.replace(outcome, journal=read_journal(scratch))
         shutil.rmtree(scratch, ignore_errors=True)
         return outcome
 
