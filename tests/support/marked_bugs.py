@@ -23,9 +23,11 @@ ASKED = frozenset(
         "memo-key-omits-argument",
         "mutable-default-stored",
         "swallowed-interrupt",
+        "unbiased-std-of-one",
         "unclamped-exponential",
         "uncorrected-ema",
         "unknown-string-default",
+        "unused-causal-flag",
         "where-hides-nan",
     }
 )

@@ -92,7 +92,7 @@ class ArgumentFallback(Rule):
     those whose docstring states the default, what a caller in the file leaves out on purpose (it passes
     None, or an argument of its own that is None by default), what the function tests in several places,
     pairs of all rows of both (`cdist`, `x @ z.T`: one set with itself), indices, what only updates a
-    state of the object, `out`, and placeholders that are not read: beside a flag
+    state of the object, `out` and `out_q`, and placeholders that are not read: beside a flag
     (`has_u=u is not None`), or for a kernel (`kernel[grid](u if u is not None else h)`); constructors,
     whose parameters are configuration; either-or inputs that both default to None (`input_ids`,
     `inputs_embeds`); the sides of a relation (`pos_i`, `pos_j`; `K`, `new_K`), which may be the same;
@@ -168,7 +168,7 @@ class ArgumentFallback(Rule):
         """Return whether a replacement is one of the kinds that the docstring names as conventions."""
         if is_relation_pair(found.parameter, found.replacement) or is_placeholder(function, found):
             return True
-        if found.parameter == "out" or _is_documented(found.parameter, function):
+        if found.parameter.partition("_")[0] == "out" or _is_documented(found.parameter, function):
             return True
         symbol = symbol_of([*file.definitions(function), function])
         targets = targets_of(function, found) | {found.parameter}

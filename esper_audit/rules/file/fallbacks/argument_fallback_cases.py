@@ -27,6 +27,11 @@ VALID = (
             return kept[1:] - kept[:-1]
 
 
+        def rotate(q: torch.Tensor, out_q: torch.Tensor | None = None):
+            out_q = q if out_q is None else out_q
+            return kernel(q, out_q)
+
+
         def extend(cell: torch.Tensor, cell_cpu: torch.Tensor | None = None):
             cell_cpu = cell if cell_cpu is None else cell_cpu
             return cell_cpu.tolist()

@@ -111,6 +111,21 @@ VALID = (
                 return self.profile and self.profiler
 
 
+        class Daemon:
+            @classmethod
+            async def create(cls, path):
+                self = cls()
+                self._client_path = path
+                self._daemon_path = await start(path)
+                return self
+
+            def __init__(self):
+                self.client_path = None
+
+            def stop(self):
+                remove(self._client_path, self._daemon_path)
+
+
         class Model(nn.Module):
             def __init__(self, width):
                 super().__init__()

@@ -10,6 +10,17 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a channel of an array of numpy",
+        """
+        import numpy as np
+
+        def normalise(stack: np.ndarray):
+            channel = stack[0]
+            mask = channel != 0
+            return (channel[mask] - channel[mask].mean()) / channel[mask].std()
+        """,
+    ),
+    Valid(
         "the biased estimate",
         """
         import torch

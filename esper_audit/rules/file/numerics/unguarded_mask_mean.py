@@ -78,6 +78,14 @@ class UnguardedMaskMean(Rule):
             """,
         ),
         Valid(
+            "a clamp that is no lower bound",
+            """
+            def pool(x, mask, words):
+                some = words.mask.sum(-1).clamp(max=1)
+                return (x * mask).sum(-1) / mask.sum(-1) * some
+            """,
+        ),
+        Valid(
             "a sum of other things",
             """
             def shares(x, mask, weights):
@@ -194,6 +202,8 @@ def _guarded_line(file: FileView) -> int:
     """Return the first line that clamps the sum of a mask, 0 if none does."""
     for node in file.nodes(ast.Call):
         call = tensor_call(node, file)
-        if call is not None and call.name in CLAMPS and _mask_sum(call.subject, file) is not None:
+        if call is None or call.name not in CLAMPS or call.argument("min", 0) is None:
+            continue
+        if _mask_sum(call.subject, file) is not None:
             return node.lineno
     return 0

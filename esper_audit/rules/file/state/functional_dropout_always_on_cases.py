@@ -11,6 +11,29 @@ FROM_CALLER = "`{}` drops in eval mode, too: pass `training` from the caller"
 
 VALID = (
     Valid(
+        "a rate that the caller sets by the mode, and a switch that is passed",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+
+        class Attention(nn.Module):
+            def forward(self, x, noisy):
+                if noisy:
+                    x = F.dropout(x, 0.1)
+                if not self.training:
+                    rate = 0.0
+                else:
+                    rate = self.rate
+                return self._weighted(x, rate)
+
+            def _weighted(self, x, rate=0.0):
+                if rate > 0.0:
+                    x = F.dropout(x, p=rate)
+                return x
+        """,
+    ),
+    Valid(
         "the mode by keyword, by position, by a rate that follows it",
         """
         import torch.nn.functional as F

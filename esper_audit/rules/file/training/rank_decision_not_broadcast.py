@@ -42,8 +42,8 @@ class RankDecisionNotBroadcast(Rule):
     Why: the rank that decides goes on to other collectives than the ranks that still have the first value.
     The next gradient exchange hangs, or mixes different steps.
 
-    Quiet: a broadcast, reduction or gathering in between; a decision that is used by the same ranks; code
-    that names nothing distributed.
+    Quiet: a choice of the object that a function makes; a broadcast, reduction or gathering in between; a
+    decision that is used by the same ranks; code that names nothing distributed.
 
     Tickets: real code
     """
@@ -172,6 +172,8 @@ def _choice(statement: ast.stmt, decided: frozenset[str]) -> ast.If | None:
 
 def _leaves_others(choice: ast.If, file: FileView) -> bool:
     """Return whether the other ranks may wait: not in an evaluation whose rest of the round is local."""
+    if any(isinstance(s, ast.Return) and isinstance(s.value, ast.Call) for s in choice.body):
+        return False  # a factory, which makes another object on these ranks
     if any(isinstance(s, (ast.Break, ast.Return)) for s in choice.body):
         return True
     is_evaluation = is_without_gradients(choice, file)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 
-from esper_audit.source.idioms.classes.attribute_use import AttributeUse
+from esper_audit.source.idioms.classes.attribute_use import AttributeUse, own_name
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
 from esper_audit.source.syntax.ast_walk import scan, walk
@@ -221,11 +221,19 @@ def _spelled(family: ClassFamily) -> frozenset[str]:
 
 
 def _is_own_object(target: ast.Attribute, file: FileView) -> bool:
-    """Return whether an attribute is one of the object of the method around it, and not of `__new__`."""
+    """Return whether an attribute is one of the object of the method around it.
+
+    `__new__` and class methods make an object that they call `self`.
+    """
+    if dotted(target.value) != "self":
+        return False
     around = file.definitions(target)
-    is_in_class = any(isinstance(scope, ast.ClassDef) for scope in around)
-    is_self = dotted(target.value) == "self"
-    return is_self and is_in_class and around[-1].name != "__new__"
+    return any(
+        isinstance(outer, ast.ClassDef)
+        and isinstance(scope, Function)
+        and own_name(scope) == "self"
+        for outer, scope in pairwise(around)
+    )
 
 
 def _set_from_outside(file: FileView) -> frozenset[str]:

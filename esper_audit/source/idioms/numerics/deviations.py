@@ -39,7 +39,10 @@ def is_of_batch(call: TensorCall, file: FileView) -> bool:
 
 def is_of_numpy(call: TensorCall, file: FileView) -> bool:
     """Return whether what is measured belongs to an array of numpy, whose estimate divides by n."""
-    names = {part.id for part in walk(call.subject) if isinstance(part, ast.Name)}
+    parts = [part for part in walk(call.subject) if isinstance(part, ast.Name)]
+    found = (v.value for part in parts for v in file.once(FunctionValues).reaching(part))
+    parts += [p for value in found if value for p in walk(value) if isinstance(p, ast.Name)]
+    names = {part.id for part in parts}
     given = [p for function in file.functions(call.node) for p in parameters(function.args)]
     annotations = [p.annotation for p in given if p.arg in names and p.annotation is not None]
     return any("ndarray" in text_of(annotation) for annotation in annotations)

@@ -9,7 +9,7 @@ from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family
 from esper_audit.source.idioms.state.module_modes import has_mode
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted
+from esper_audit.source.syntax.names import dotted, parameters, terminal_name
 
 ALWAYS_ON = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d"})
 ALWAYS_OFF = frozenset({"alpha_dropout", "feature_alpha_dropout"})
@@ -38,7 +38,9 @@ def dropout_without_mode(node: ast.Call, file: FileView) -> str:
     if _is_commented(node, file):
         return ""
     is_off = isinstance(rate, ast.Constant) and rate.value == 0
-    if isinstance(rate, ast.Name) and _is_switched_off(rate, file):
+    if isinstance(rate, ast.Name) and (_is_switched_off(rate, file) or _is_by_caller(rate, file)):
+        return ""
+    if _is_asked_for(node, file):
         return ""
     return "" if is_off or any(map(has_mode, arguments)) else name
 
@@ -66,6 +68,24 @@ def _is_switched_off(rate: ast.Name, file: FileView) -> bool:
         )
         for branch in branches
     )
+
+
+def _is_by_caller(rate: ast.Name, file: FileView) -> bool:
+    """Return whether a rate is a parameter that a caller of the file sets by the mode."""
+    functions = file.functions(rate)
+    if not functions or rate.id not in {p.arg for p in parameters(functions[-1].args)}:
+        return False
+    calls = (c for c in file.nodes(ast.Call) if terminal_name(c.func) == functions[-1].name)
+    passed = (a for c in calls for a in (*c.args, *(k.value for k in c.keywords)))
+    return any(isinstance(a, ast.Name) and _is_switched_off(a, file) for a in passed)
+
+
+def _is_asked_for(node: ast.Call, file: FileView) -> bool:
+    """Return whether a dropout is below a switch that a caller passes to the function."""
+    functions = file.functions(node)
+    given = {p.arg for p in parameters(functions[-1].args)} if functions else set()
+    branches = [s for s in file.enclosing(node) if isinstance(s, ast.If)]
+    return any(isinstance(b.test, ast.Name) and b.test.id in given for b in branches)
 
 
 def is_possible_alias(node: ast.AST) -> bool:
