@@ -21,6 +21,7 @@ def repair_texts(ticket: Ticket) -> Iterator[str]:
     from esper_audit.reports.rules_page import check_page
     from esper_audit.rules.catalogue import CheckCatalogue
 
+    yield from filter(None, [instruction_in(ticket.title)])
     yield from dict.fromkeys(_formulas(ticket))
     catalogue, check_id = CheckCatalogue([], "", []), ticket.check
     page = check_page(catalogue.check(check_id)) if check_id in catalogue.rule_contracts else None

@@ -58,7 +58,7 @@ def finding(line: int, **changes: object) -> Finding:
 def test_each_finding_is_listed_once_below_its_cause(tmp_path: Path) -> None:
     others = finding(40, check="silent-except", contract="errors-surface", message="except: pass")
     text = page(tmp_path, an_audit(finding(3), finding(9), others))
-    findings = text.partition("## Findings")[2].partition("## Accepted")[0]
+    findings = text.partition("## Findings")[2].partition("## Contracts")[0]
     assert re.findall(r"^### (.*)$", findings, re.MULTILINE) == [
         f"Findings of {HASATTR}",
         "Findings of silent-except",
