@@ -34,6 +34,12 @@ from esper_audit.text.terminal import prose_width
     help="Run the VALID and INVALID cases of the rules in FILE.",
 )
 @click.option(
+    "--drop-conditions",
+    "drops",
+    is_flag=True,
+    help="With --test: name the conditions that no case needs.",
+)
+@click.option(
     "--fixtures",
     multiple=True,
     metavar="PATH",
@@ -47,6 +53,7 @@ def command(
     check_id: str | None,
     file: str,
     *,
+    drops: bool,
     fixtures: tuple[str, ...],
     stats: bool,
     style: str,
@@ -56,11 +63,14 @@ def command(
     The explanation shows the contract, what is checked and why, code with and without a finding, and
     the options. That of a contract shows whether it is universal or a policy, and its checks.
 
-    Exit status of --test and --fixtures: 0 all passed; 1 a case failed; 2 a rule does not load; 3 a
-    rule raised, or a fixture was not looked at.
+    With --drop-conditions each condition of the rules in FILE is dropped in turn: where all cases still
+    pass, a case is missing, or the condition is not needed.
+
+    Exit status of --test and --fixtures: 0 all passed; 1 a case failed, or a condition is not needed; 2 a
+    rule does not load; 3 a rule raised, or a fixture was not looked at.
     """
-    if file or fixtures:
-        _test(project, check_id, file, fixtures)
+    if file or fixtures or drops:
+        _test(project, check_id, file, fixtures, drops=drops)
     if stats:
         click.echo("\n".join(_stats(project, check_id, style)))
         return
@@ -84,15 +94,23 @@ def command(
     click.echo("\n".join(lines))
 
 
-def _test(project: Project, check_id: str | None, file: str, fixtures: tuple[str, ...]) -> None:
+def _test(
+    project: Project, check_id: str | None, file: str, fixtures: tuple[str, ...], *, drops: bool
+) -> None:
     """Print the result of the cases in a file and of fixtures, and exit."""
+    if drops and not file:
+        raise UsageError("--drop-conditions needs --test FILE")
     if check_id is not None:
         raise UsageError(f"--test and --fixtures take no ID (got '{check_id}'). Leave it out.")
-    from esper_audit.cli.rule_test import fixture_test, rule_test
+    from esper_audit.cli.rule_test import condition_test, fixture_test, rule_test
 
     statuses = [0]
     if file:
         status, report = rule_test(project, file)
+        click.echo("\n".join(report))
+        statuses.append(status)
+    if drops and not any(statuses):
+        status, report = condition_test(file)
         click.echo("\n".join(report))
         statuses.append(status)
     if fixtures:

@@ -9,9 +9,13 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.audit import CLEAN, FINDINGS, NOT_ALL_ANALYSED
 from esper_audit.project.config import Project
 from esper_audit.rules.catalogue import CheckCatalogue
-from esper_audit.rules.registry import RuleRegistry
+from esper_audit.rules.registry import RuleRegistry, local_module
 from esper_audit.rules.rule import FileRule
 from esper_audit.text.markdown import count
+from esper_audit.workflow.project_rules.dropped_conditions import (
+    DroppedCondition,
+    dropped_conditions,
+)
 from esper_audit.workflow.project_rules.rule_cases import CaseResult, local_checks, run_cases
 from esper_audit.workflow.project_rules.rule_fixtures import check_fixtures, fixture_lines
 
@@ -34,6 +38,21 @@ def rule_test(project: Project, file: str) -> tuple[int, Iterator[str]]:
     assert catalogue.contracts
     results = [result for check in checks for result in run_cases(check)]
     return _status(results), _lines(results)
+
+
+def condition_test(file: str) -> tuple[int, Iterator[str]]:
+    """Return the exit status and the lines of a test without each condition of the rules in a file."""
+    path = os.path.abspath(file)
+    conditions = dropped_conditions(path, local_module(path))
+    is_passed = all(one.is_needed for one in conditions)
+    return CLEAN if is_passed else FINDINGS, condition_lines(conditions)
+
+
+def condition_lines(conditions: Sequence[DroppedCondition]) -> Iterator[str]:
+    """Yield the conditions that no case needs, and a summary."""
+    idle = [one for one in conditions if not one.is_needed]
+    yield from (f"  line {one.line}: no case fails without `{one.code}`" for one in idle)
+    yield f"{count(len(conditions), 'condition')} dropped in turn: {len(idle)} that no case needs"
 
 
 def fixture_test(project: Project, file: str, paths: Sequence[str]) -> tuple[int, Iterator[str]]:

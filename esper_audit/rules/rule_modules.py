@@ -20,7 +20,7 @@ FILE_RULES, TREE_RULES = "esper_audit.rules.file", "esper_audit.rules.tree"
 
 def imported_rules(shelf: str) -> Iterator[ModuleType]:
     """Import every rule module of a shelf."""
-    for module in _rule_modules(shelf):
+    for module in rule_modules(shelf):
         yield import_rule(module)
 
 
@@ -49,7 +49,7 @@ def declared_contracts(shelf: str) -> dict[str, str]:
         RuleLoadError: a rule does not state its contract as a string.
     """
     contracts: dict[str, str] = {}
-    for module in _rule_modules(shelf):
+    for module in rule_modules(shelf):
         path = os.path.join(os.path.dirname(PACKAGE), *module.split("."))
         with open(f"{path}.py", encoding="utf-8") as file:
             declared = CONTRACT.search(file.read())
@@ -80,6 +80,6 @@ def checks_of(module: ModuleType) -> list[type[FileRule] | type[TreeRule]]:
     return checks
 
 
-def _rule_modules(shelf: str) -> list[str]:
+def rule_modules(shelf: str) -> list[str]:
     """Return the dotted names of a shelf's rules, without the modules of long cases beside them."""
     return [module for module in submodules(shelf) if not module.endswith(CASES_SUFFIX)]

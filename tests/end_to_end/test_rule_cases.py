@@ -180,3 +180,37 @@ def test_a_file_that_is_missing_or_an_id_beside_the_file_is_status_2(tmp_path: P
     ran = command("rule", "no-old", "--test", FILE)
     assert ran.status == 2
     assert "take no ID (got 'no-old')" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("body", "idle"),
+    [
+        ("if not node.args:\n    return\n" + SPEAKS, ["not node.args"]),
+        ("if node.args and node.lineno:\n    " + SPEAKS, ["node.args", "node.lineno"]),
+        (
+            "if node.args[0].value != 1:\n    raise ValueError\n" + SPEAKS,
+            ["node.args[0].value != 1"],
+        ),
+        ('if file.code(node) == "old(1)":\n    ' + SPEAKS, []),
+        ("while True:\n    if node.args:\n        break\n" + SPEAKS, []),
+    ],
+    ids=["a guard", "parts of a condition", "an error", "a condition with a case", "a loop"],
+)
+def test_a_condition_that_no_case_needs_is_named(
+    tmp_path: Path, body: str, idle: list[str]
+) -> None:
+    body = body.format(call="old")
+    with_rule(tmp_path, "no-old", body, message="old is called")
+    extra = 'Valid("another call", "new(1)\\n"), Valid("other arguments", "old(2)\\n")'
+    source = rule_source("no-old", body, message="old is called")
+    if not idle and "code" in body:
+        source = source.replace('Valid("another call", "new(1)\\n")', extra)
+    write(tmp_path, {FILE: source})
+    ran = command("rule", "--test", FILE, "--drop-conditions")
+    named = [line.partition("without `")[2].rstrip("`") for line in ran.out.splitlines()]
+    assert ([one for one in named if one], ran.status) == (idle, int(bool(idle))), ran.out
+
+
+def test_dropping_conditions_needs_a_file() -> None:
+    ran = command("rule", "--drop-conditions")
+    assert (ran.status, "--drop-conditions needs --test FILE" in ran.err) == (2, True)

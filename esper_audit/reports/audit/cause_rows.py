@@ -31,7 +31,9 @@ def tickets_by_fingerprint(tickets: Iterable[Ticket]) -> dict[str, Ticket]:
 def repair(cause: Cause) -> str:
     """Return what to do about a cause: the command that repairs it, or what its first message tells."""
     if not cause.fixable:
-        return f"{instruction_in(cause.first.message)} See `esper-audit rule {cause.check}`.".lstrip()
+        return (
+            f"{instruction_in(cause.first.message)} See `esper-audit rule {cause.check}`.".lstrip()
+        )
     edits = [finding.edit for finding in cause.findings if finding.edit is not None]
     option = "--fix" if all(edit.safe for edit in edits) else "--fix --unsafe-fixes"
     number = "all" if len(edits) == len(cause.findings) else f"{len(edits)} of them"
