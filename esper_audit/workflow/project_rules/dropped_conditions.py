@@ -34,7 +34,10 @@ class DroppedCondition(msgspec.Struct, frozen=True):
 
 
 class DropResult(msgspec.Struct, frozen=True):
-    """What the cases did without one condition; `path` is its number. A lost process counts as a failed case."""
+    """What the cases did without the condition whose number is `path`.
+
+    A process that was lost counts as a failed case.
+    """
 
     path: str
     not_analysed: list[NotAnalysed] = []
