@@ -213,8 +213,6 @@ def _name_and_number(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
     """Return the name and the number of `name or number`, None for any other expression."""
     if isinstance(node, ast.IfExp):
         name, number = node.body, node.orelse
-        if text_of(node.test) != text_of(name):
-            return None
     elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or) and len(node.values) == 2:
         name, number = node.values
     else:
@@ -222,6 +220,8 @@ def _name_and_number(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
     if not isinstance(name, (ast.Name, ast.Attribute)) or not isinstance(number, ast.Constant):
         return None
     if not isinstance(number.value, (int, float)) or isinstance(number.value, bool):
+        return None
+    if isinstance(node, ast.IfExp) and text_of(node.test) != text_of(name):
         return None
     return (name, number) if 0 < number.value < UNLIMITED else None
 

@@ -18,6 +18,7 @@ from esper_audit.source.idioms.branches.branch_analysis import (
 from esper_audit.source.idioms.branches.conditions import ConditionFacts
 from esper_audit.source.idioms.branches.counters import (
     block_of,
+    is_increment,
     least_after,
     tests_after,
     truth_from,
@@ -186,11 +187,10 @@ def _compared(
 ) -> Iterator[tuple[ast.Compare, bool, str]]:
     """Yield the comparisons of counters and sizes that are decided, with their truth and the reason."""
     for node in file.inside(function, ast.AugAssign):
-        least = least_after(node, file)
-        if least is None:
-            continue
-        for compared in tests_after(node, block_of(node, file)):
-            truth = truth_from(compared, least)
+        tests = list(tests_after(node, block_of(node, file))) if is_increment(node) else []
+        least = least_after(node, file) if tests else None
+        for compared in tests:
+            truth = truth_from(compared, least) if least is not None else None
             if truth is not None:
                 counter = ast.unparse(node.target)
                 yield compared, truth, f"`{counter}` is at least {least:g} after line {node.lineno}"

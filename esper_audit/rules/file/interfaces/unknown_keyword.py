@@ -12,8 +12,8 @@ from esper_audit.source.idioms.interfaces.keywords import (
     OwnFunctions,
     has_numpy_alias,
     similar_name,
-    torch_function_names,
     torch_keywords,
+    torch_keywords_by_name,
 )
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name
@@ -252,7 +252,7 @@ class UnknownKeyword(Rule):
         """Report each keyword that the called function does not take."""
         if not isinstance(node, ast.Call) or not _is_known(node, file) or not _is_plain(node):
             return
-        has_name_of_torch = terminal_name(node.func) in torch_function_names()
+        has_name_of_torch = terminal_name(node.func) in torch_keywords_by_name()
         resolved = (file.resolve(node.func) or "") if has_name_of_torch else ""
         is_torch = resolved.startswith("torch.")
         known = (
@@ -278,9 +278,15 @@ def _renamed(keyword: ast.keyword, meant: str, file: FileView) -> Replacement:
 
 
 def _is_known(call: ast.Call, file: FileView) -> bool:
-    """Return whether a call may be one of torch or of the own code of a file, by its last name alone."""
+    """Return whether a call may be one of torch or of the own code of a file, by its last name alone.
+
+    A call of torch with keywords that every function of that name takes is none.
+    """
     name = terminal_name(call.func)
-    return name in torch_function_names() or file.once(OwnFunctions).has_name(name)
+    if file.once(OwnFunctions).has_name(name):
+        return True
+    common = torch_keywords_by_name().get(name)
+    return common is not None and any(keyword.arg not in common for keyword in call.keywords)
 
 
 def _is_plain(call: ast.Call) -> bool:

@@ -108,11 +108,12 @@ class StateOutsideStateDict(Rule):
 
 def _attribute_of(node: ast.AST) -> ast.Attribute | None:
     """Return the attribute to which a statement assigns a value of its own, None for other statements."""
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    if isinstance(node, ast.AnnAssign) and node.value is not None:
-        targets = [node.target]
-    target = targets[0] if len(targets) == 1 else None
-    is_own = isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+    target: ast.expr | None = None
+    if isinstance(node, ast.Assign):
+        target = node.targets[0] if len(node.targets) == 1 else None
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        target = node.target
+    is_own = isinstance(target, ast.Attribute) and target.value.__class__ is ast.Name
     return target if is_own and isinstance(target, ast.Attribute) else None
 
 
@@ -123,6 +124,8 @@ def _may_be_state(value: ast.expr, function: Function, file: FileView) -> bool:
         return False
     held = file.once(AssignedValues).held(value, function)
     is_shuffled = held is not value and "shuffle(" in file.source.text
+    if dotted(held):
+        return is_shuffled  # a name calls nothing
     return is_shuffled or is_possible_tensor(held) or is_possible_draw(held, file)
 
 

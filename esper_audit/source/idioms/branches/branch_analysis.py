@@ -167,9 +167,10 @@ class BranchWalk:
         kind, how = DISPLAY_TYPES.get(type(value), ""), "isinstance"
         if isinstance(value, ast.Call):
             kind, how = self._type_of(value), "returned"
-            reason = f"`{ast.unparse(value.func)}` returns a {kind}"
         if not kind:
             return facts
+        if isinstance(value, ast.Call):
+            reason = f"`{ast.unparse(value.func)}` returns a {kind}"
         return facts.with_fact(Atom(target, how, kind), truth=True, reason=reason)
 
     def _left(

@@ -14,14 +14,19 @@ from esper_audit.source.syntax.names import Function, dotted
 NEVER_NEGATIVE = frozenset({"len", "abs"})
 
 
+def is_increment(statement: ast.AugAssign) -> bool:
+    """Return whether a statement adds a positive number to a name."""
+    step = _number(statement.value) if isinstance(statement.op, ast.Add) else None
+    return step is not None and step > 0 and bool(dotted(statement.target))
+
+
 def least_after(increment: ast.AugAssign, file: FileView) -> float | None:
     """Return the least value of a counter after an increment, or None if it is not known.
 
     All other bindings of the counter are constants and increments.
     """
-    step = _number(increment.value) if isinstance(increment.op, ast.Add) else None
-    target = dotted(increment.target)
-    if step is None or step <= 0 or not target:
+    step, target = _number(increment.value), dotted(increment.target)
+    if step is None or not is_increment(increment):
         return None
     starts: list[float] = []
     for node in _bindings(target, increment, file):

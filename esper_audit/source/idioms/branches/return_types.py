@@ -6,7 +6,7 @@ import ast
 
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import terminal_name
+from esper_audit.source.syntax.names import dotted, terminal_name
 
 FUNCTIONAL = "torch.nn.functional."
 TENSOR = "Tensor"
@@ -110,7 +110,7 @@ def type_returned(call: ast.Call, file: FileView) -> str:
 def _is_own_layer(call: ast.Call, file: FileView) -> bool:
     """Return whether a call is one of an attribute to which the class only assigns such layers."""
     function = call.func
-    if not isinstance(function, ast.Attribute) or ast.unparse(function.value) != "self":
+    if not isinstance(function, ast.Attribute) or dotted(function.value) != "self":
         return False
     scopes = [s for s in file.definitions(call) if isinstance(s, ast.ClassDef)]
     if not scopes:

@@ -197,10 +197,10 @@ def _is_template(family: ClassFamily, file: FileView) -> bool:
 
 def _unimplemented(file: FileView) -> PlacedNodes[ast.Raise]:
     """Return the statements that raise a NotImplementedError."""
-    raised = (statement for statement in file.nodes(ast.Raise) if statement.exc is not None)
-    return PlacedNodes(
-        statement for statement in raised if "NotImplemented" in text_of(statement.exc or statement)
-    )
+    if "NotImplemented" not in file.source.text:
+        return PlacedNodes(())
+    raised = (s for s in file.nodes(ast.Raise) if s.exc and "NotImplemented" in file.text(s))
+    return PlacedNodes(s for s in raised if "NotImplemented" in text_of(s.exc or s))
 
 
 def _spelled(family: ClassFamily) -> frozenset[str]:

@@ -53,9 +53,13 @@ def torch_keywords() -> dict[str, frozenset[str]]:
 
 
 @cache
-def torch_function_names() -> frozenset[str]:
-    """Return the last parts of the names of torch's functions and constructors."""
-    return frozenset(name.rpartition(".")[2] for name in torch_keywords())
+def torch_keywords_by_name() -> dict[str, frozenset[str]]:
+    """Return the keywords that all functions and constructors of torch with the same last name take."""
+    found: dict[str, frozenset[str]] = {}
+    for name, keywords in torch_keywords().items():
+        last = name.rpartition(".")[2]
+        found[last] = found.get(last, keywords) & keywords
+    return found
 
 
 def similar_name(name: str, known: Iterable[str]) -> str:

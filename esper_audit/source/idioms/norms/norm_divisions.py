@@ -21,7 +21,7 @@ class NormDivisions:
             *file.nodes(ast.BinOp),
             *file.nodes(ast.AugAssign),
         ]
-        self._divisions = sorted(n.lineno for n in operations if isinstance(n.op, ast.Div))
+        self._divisions = sorted(n.lineno for n in operations if _is_by_variable(n))
         self._powers = sorted(n.lineno for n in operations if isinstance(n.op, ast.Pow))
         self._norms = re.compile(
             "|".join([NORM_WORDS, *file.once(NormHelpers).norms]), re.IGNORECASE
@@ -37,6 +37,12 @@ class NormDivisions:
         if _is_between(self._powers, function):
             return True
         return bool(self._norms.search(text or file.text(function)))
+
+
+def _is_by_variable(operation: ast.BinOp | ast.AugAssign) -> bool:
+    """Return whether an operation divides by something else than a number."""
+    below = operation.right if isinstance(operation, ast.BinOp) else operation.value
+    return operation.op.__class__ is ast.Div and below.__class__ is not ast.Constant
 
 
 def _is_between(lines: list[int], function: Function) -> bool:

@@ -49,7 +49,7 @@ class NormFlow:
 
     def __init__(self, function: Function, helpers: NormHelpers) -> None:
         self.function = function
-        self.values: dict[str, list[ast.expr]] = defaultdict(list)
+        self._assigned: list[tuple[ast.expr | str, ast.expr]] = []
         self.divisions: list[ast.BinOp] = []
         self.places: dict[ast.BinOp, ast.AST] = {}
         self._helpers = helpers
@@ -63,14 +63,20 @@ class NormFlow:
                     self.divisions.append(division)
                     self.places[division] = node
                 if division is not None and isinstance(node, ast.AugAssign):
-                    self.values[text_of(node.target)].append(division)
+                    self._assigned.append((node.target, division))
             elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                for target in targets:
-                    self.values[text_of(target)].append(node.value)
+                self._assigned += [(target, node.value) for target in targets]
             elif isinstance(node, (ast.For, ast.comprehension)):
-                for name, iterated in loop_values(node.target, node.iter):
-                    self.values[name].append(iterated)
+                self._assigned += loop_values(node.target, node.iter)
+
+    @cached_property
+    def values(self) -> dict[str, list[ast.expr]]:
+        """The values that the function assigns to each name or place, in order."""
+        found: dict[str, list[ast.expr]] = defaultdict(list)
+        for target, value in self._assigned:
+            found[target if isinstance(target, str) else text_of(target)].append(value)
+        return found
 
     def origins(self, node: ast.expr) -> list[ast.expr]:
         """Return an expression and its sources through assignments that preserve the value."""
