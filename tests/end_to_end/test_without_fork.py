@@ -1,4 +1,4 @@
-"""Without `os.fork` the checks find the same, and the limits of a file hold."""
+"""Without `os.fork` the checks find the same, the limits of a file hold, and without further parts of POSIX all run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,49 @@ CALLS_OLD = f"{GOOD}old(1)\n"
 LIMITS = "[tool.esper-audit.checking]\nseconds = 6\n"
 
 
-def run_without_fork(root: Path, *arguments: str) -> Ran:
+def run_without_fork(root: Path, *arguments: str, lacking: str = "import os\ndel os.fork\n") -> Ran:
     """Run a command where every interpreter lacks `os.fork`."""
     site = root.parent / "site"
-    write(site, {"sitecustomize.py": "import os\ndel os.fork\n"})
+    write(site, {"sitecustomize.py": lacking})
     path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
     return run(root, *arguments, env={"PYTHONPATH": path})
+
+
+WITHOUT_POSIX = """\
+import importlib.machinery, os, sys
+del os.fork, os.waitid
+find = importlib.machinery.PathFinder.find_spec
+def find_spec(name, path=None, target=None):
+    return None if name in ("fcntl", "resource") else find(name, path, target)
+importlib.machinery.PathFinder.find_spec = staticmethod(find_spec)
+for name in ("fcntl", "resource"):
+    sys.modules.pop(name, None)
+"""
+NET = """\
+import torch
+class Net(torch.nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.line = torch.nn.Linear(width, width)
+    def forward(self, x):
+        return self.line(x)
+"""
+
+
+def test_check_refs_run_and_probe_work_without_fork_waitid_fcntl_and_resource(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("torch")
+    root = write(tmp_path / "tree", {"good.py": GOOD, "net.py": NET})
+    for arguments, status, line in (
+        (("check", "--no-cache"), 1, "1 finding (1 P3) in 1 of 2 files"),
+        (("refs", "cut"), 0, "function good.cut"),
+        (("run", "--no-cache"), 1, "1 ticket, 1 active: 1 opened"),
+        (("probe", "net.py"), 0, "units of 1 subject probed"),
+    ):
+        ran = run_without_fork(root, *arguments, lacking=WITHOUT_POSIX)
+        assert (ran.status, ran.err) == (status, ""), arguments
+        assert line in ran.out, arguments
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
