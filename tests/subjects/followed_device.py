@@ -8,7 +8,7 @@ import torch
 from support.recipes import SEQUENCES, discovered
 from torch import Tensor, nn
 
-from .cases import Case, broken, sound
+from .cases import Case, broken, inconclusive, sound
 
 
 class Buffered(nn.Module):
@@ -42,6 +42,18 @@ class CopiedAlong(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.table.to(x.device)
+
+
+class ListedParameters(nn.Module):
+    """Reads its parameters from a dictionary: the move to another device keeps these objects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(8))
+        self.by_name = {"scale": self.scale}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.by_name["scale"]
 
 
 class ReadsValues(nn.Module):
@@ -83,6 +95,7 @@ class CreatedHere(nn.Module):
 def cases() -> Iterator[Case]:
     yield sound(discovered(Buffered))
     yield sound(discovered(ScalarAttribute))
+    yield inconclusive(discovered(ListedParameters, SEQUENCES), "")
     yield sound(discovered(CopiedAlong))
     yield sound(discovered(ReadsValues))
     yield broken(discovered(PlainAttribute), "attribute")

@@ -58,6 +58,7 @@ class FollowedDevice(UniversalProbe):
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Run on the meta device and look at the tensors of every call."""
         module: nn.Module = subject.at(state)
+        parameters = [*module.parameters()]
         subject.evaluate(module, subject.arguments_of_call())  # caches are made on the first device
         try:
             module.to(META)
@@ -69,6 +70,9 @@ class FollowedDevice(UniversalProbe):
         # What meta tensors cannot do is no finding; a mixture was recorded before it raised.
         with contextlib.suppress(*FAILURES), watch, torch.no_grad():
             module(*args, **kwargs)
+        # A device other than meta keeps the parameters' objects, so that other references to them follow.
+        if any(watch.stray is parameter for parameter in parameters):
+            return
         detector = "created"
         where: dict[str, Plain] = {}
         if watch.stray is not None:

@@ -1,0 +1,100 @@
+"""The probe `ignored-padding`: what a mask or lengths exclude does not change the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from esper_audit.findings.finding import Category, Severity
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.padding import convolution_in, padding_of
+from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.precise_run import precise_run
+from esper_audit.probes.measure.readings import Limit, Limits, Reading
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.source_text import recipe_text
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import tensors_in
+from esper_audit.probes.universal import UniversalProbe
+
+WEIGHTS = (0, 2)  # at birth, and drawn anew where zeros could hide an effect
+
+
+class IgnoredPadding(UniversalProbe):
+    """What a mask or lengths exclude does not change the output at the other positions.
+
+    What: a forward that takes a padding mask or lengths. The excluded positions, at the end and for a mask
+    also at the beginning, are replaced: the output at the others must stay. A mask may mean either that
+    true is kept or that true is excluded: it is enough that one of them holds.
+
+    Why: the score of a sentence then depends on the longest one in its batch, and on what the collator
+    puts after the end. Training works, and no error is raised.
+
+    Quiet: a mask with the name `mask` where nothing is an attention. A convolution reaches from one
+    position to the next by design, and so do outputs without an axis of positions and without lengths.
+
+    Tickets: real code
+    """
+
+    contract = "padding-ignored"
+    category = Category.CORRECTNESS
+    severity = Severity.P1
+    limits: ClassVar[Limits] = {
+        "padding": Limit("at most", 1.0, "excluded positions change the output at the others"),
+    }
+
+    def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
+        """Replace the excluded positions at each end, under each meaning of the mask."""
+        run = precise_run(subject, state)
+        padding = padding_of(subject, run.module)
+        if padding is None:
+            return
+        for weights in WEIGHTS:
+            redraw(run.module, weights)
+            for side in padding.sides:
+                gaps = {kept: padding.gap(run, side, kept) for kept in padding.meanings}
+                known = {kept: gap for kept, gap in gaps.items() if gap is not None}
+                if known:
+                    kept = min(known, key=lambda one: known[one])
+                    where: dict[str, Plain] = {
+                        "side": side,
+                        "kept": kept,
+                        "dtype": str(run.dtype),
+                        "draw": weights,
+                    }
+                    yield Reading("padding", known[kept], where)
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if a convolution reaches into the padding."""
+        name = convolution_in(subject.build())
+        return f"{name} reaches from one position to the next" if name else ""
+
+    def program_of(
+        self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
+    ) -> tuple[str, str]:
+        """Return a program that replaces the excluded positions."""
+        message = "excluded positions change the output at the others"
+        padding = padding_of(subject, subject.build())
+        assert padding is not None
+        text = recipe_text(subject.recipe)
+        specs = dict(zip(text.names, tensors_in(subject.recipe.call), strict=True))
+        mask, x = text.names[padding.mask_number], text.names[padding.input_number]
+        is_double = witness["dtype"] == "torch.float64"
+        out, kept = padding.places(str(witness["side"]))
+        at, end = (f"[:, {part.start or ''}:{part.stop or ''}]" for part in (out, kept))
+        drawn = f"torch.randn_like({x}{at})" if specs[x].is_floating else f"({x}{at} + 1) % 2"
+        path = padding.path(subject)
+        redrawn = ["for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)"]
+        body = [
+            *(redrawn if witness["draw"] and [*subject.build().parameters()] else []),
+            *(f"{n} = {n}.double()" for n, s in specs.items() if s.is_floating and is_double),
+            *padding.assignments(mask, at, kept=bool(witness["kept"])),
+            "with torch.no_grad():",
+            f"    first = module(CALL){path}{end}.clone()",
+            f"{x}{at} = {drawn}",
+            "with torch.no_grad():",
+            f"    second = module(CALL){path}{end}",
+            f'assert torch.allclose(first, second, rtol=1e-4, atol=1e-5), "{message}"',
+        ]
+        mode = "double().eval" if is_double else "eval"
+        return program(subject.recipe, body, mode=mode), f"AssertionError: {message}"

@@ -1,0 +1,159 @@
+"""Padding: the mask or lengths of a call, the positions that they exclude, and what these change."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.probes.measure.output_tree import named_tensors
+from esper_audit.probes.measure.precise_run import PreciseRun, cast_tree, gap
+from esper_audit.probes.recipes.materialise import CallArguments, import_name
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import TensorSpec, tensors_in
+
+PADDING_MASK = re.compile(
+    r"(.*_)?(key_)?pad(ding)?_?mask|(encoder_)?attention_mask|key_mask|token_mask"
+)
+PLAIN_MASK = re.compile(r"(x_|src_|input_|seq_)?mask")
+LENGTHS = re.compile(r"(x|src|input|seq|text|token|audio|wav|feat(ure)?)?s?_?(lens?|lengths?)")
+ATTENTION = re.compile(r"attention|attn|transformer", re.IGNORECASE)
+EXCLUDED = 2  # positions
+LEAST_POSITIONS = 4
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+@dataclass(frozen=True)
+class Padding:
+    """The argument that excludes positions, and the one that it excludes them from, by their numbers.
+
+    The numbers count the tensors of the call. `positions` is the number of positions, on axis 1.
+    `meanings` are the values of a mask that may keep a position.
+    """
+
+    subject: Discovered
+    input_number: int
+    mask_number: int
+    positions: int
+    is_lengths: bool
+    is_ratio: bool
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The ends at which positions can be excluded."""
+        return ("end",) if self.is_lengths else ("end", "beginning")
+
+    @property
+    def meanings(self) -> tuple[bool, ...]:
+        """What may keep a position: true or false in a mask."""
+        return (True,) if self.is_lengths else (True, False)
+
+    def places(self, side: str) -> tuple[slice, slice]:
+        """Return the excluded and the kept positions."""
+        if side == "end":
+            return slice(self.positions - EXCLUDED, None), slice(None, self.positions - EXCLUDED)
+        return slice(None, EXCLUDED), slice(EXCLUDED, None)
+
+    def assignments(self, mask: str, at: str, *, kept: bool) -> list[str]:
+        """Return the lines that exclude the positions in a variable."""
+        if self.is_lengths:
+            return [f"{mask}[:] = {self._length()}"]
+        return [f"{mask}[:] = {kept:d}", f"{mask}{at} = {not kept:d}"]
+
+    def path(self, subject: Discovered) -> str:
+        """Return the text that reads the compared tensor from the output."""
+        output = subject.evaluate(subject.build(), subject.arguments_of_call())
+        return next(iter(named_tensors(output)), "")
+
+    def gap(self, run: PreciseRun, side: str, kept: bool) -> float | None:
+        """Return how much the kept outputs change with the excluded positions, in tolerances.
+
+        None if the module refuses the mask, or no output has the positions.
+        """
+        out, rest = self.places(side)
+        outputs: list[Tensor] = []
+        for seed in (0, 1):
+            call = self._excluding(out, seed, kept=kept)
+            try:
+                output = self.subject.evaluate(run.module, cast_tree(call, run.dtype))
+            # A module may refuse a mask of the other meaning by any error.
+            except FAILURES:
+                return None
+            first = next(iter(named_tensors(output).values()), None)
+            if first is None or first.dim() < 2 or not self._has_positions(first):
+                return None
+            outputs.append(first[:, rest])
+        return gap(*outputs) / run.tolerance
+
+    def _has_positions(self, output: Tensor) -> bool:
+        sizes = (self.positions, self.positions - EXCLUDED * self.is_lengths)
+        return output.is_floating_point() and output.shape[1] in sizes
+
+    def _excluding(self, out: slice, seed: int, *, kept: bool) -> CallArguments:
+        """Return a call that excludes positions, whose values there depend on the seed."""
+        call, other = self.subject.arguments_of_call(), self.subject.arguments_of_call(seed)
+        tensors, others = (list(_tensors(tree)) for tree in (call, other))
+        tensors[self.input_number][:, out] = others[self.input_number][:, out]
+        mask = tensors[self.mask_number]
+        if self.is_lengths:
+            mask.fill_(self._length())
+        else:
+            mask.fill_(kept)
+            mask[:, out] = not kept
+        return call
+
+    def _length(self) -> float:
+        left = self.positions - EXCLUDED
+        return left / self.positions if self.is_ratio else left
+
+
+def padding_of(subject: Discovered, module: nn.Module) -> Padding | None:
+    """Return the padding of a call, None if it has no mask or lengths for its first sequence."""
+    specs = _named_specs(subject)
+    sequences = [(n, s) for n, (_, s) in enumerate(specs) if len(s.shape) > 1 and s.dtype != "bool"]
+    if not sequences or subject.recipe.is_function:
+        return None
+    number, first = sequences[0]
+    if first.shape[1] < LEAST_POSITIONS:
+        return None
+    has_attention = any(ATTENTION.search(type(part).__name__) for part in module.modules())
+    for mask, (name, spec) in enumerate(specs):
+        is_lengths = bool(LENGTHS.fullmatch(name)) and spec.shape == first.shape[:1]
+        is_named = PADDING_MASK.fullmatch(name) or (has_attention and PLAIN_MASK.fullmatch(name))
+        if is_lengths or (is_named and spec.shape == first.shape[:2] and mask != number):
+            return Padding(subject, number, mask, first.shape[1], is_lengths, spec.is_floating)
+    return None
+
+
+def convolution_in(module: nn.Module) -> str:
+    """Return the name of a convolution over several positions, empty if there is none."""
+    for name, part in module.named_modules():
+        if isinstance(part, CONVOLUTIONS) and max(part.kernel_size) > 1:
+            return name or type(part).__name__
+    return ""
+
+
+def _named_specs(subject: Discovered) -> list[tuple[str, TensorSpec]]:
+    """Return the tensors of the call, those that are arguments of their own under their name."""
+    call = subject.recipe.call
+    names = list(inspect.signature(import_name(subject.recipe.target).forward).parameters)[1:]
+    named = [*zip(names, call.args, strict=False), *call.kwargs.items()]
+    by_identity = {id(value): name for name, value in named}
+    return [(by_identity.get(id(spec), ""), spec) for spec in tensors_in(call)]
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    """Yield the tensors of a call in the order of its recipe."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            yield from _tensors(item)
+    elif isinstance(tree, (list, tuple)):
+        for item in tree:
+            yield from _tensors(item)
