@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from support.recipes import IDS, LONG, SEQUENCES, discovered
+from support.recipes import (
+    FLOAT_MASK,
+    IDS,
+    LENGTHS,
+    LONG,
+    MASK,
+    RATIOS,
+    SEQUENCES,
+    discovered,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from esper_audit.probes.recipes.values import TensorSpec
-
 from .cases import Case, broken, by_design, inconclusive, sound
-
-MASK = TensorSpec((2, 6), "bool")
-FLOAT_MASK = TensorSpec((2, 6), "float32", 0.0, 1.0)
-LENGTHS = TensorSpec((2,), "int64", 6, 7)
-RATIOS = TensorSpec((2,), "float32", 1.0, 1.0)
 
 
 class SelfAttention(nn.Module):

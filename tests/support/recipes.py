@@ -14,6 +14,10 @@ PICTURES = TensorSpec((2, 4, 8, 8))
 LONG = TensorSpec((2, 12, 8))
 SIGNALS = TensorSpec((2, 8, 12))
 IDS = TensorSpec((2, 6), "int64", 0, 10)
+MASK = TensorSpec((2, 6), "bool")
+FLOAT_MASK = TensorSpec((2, 6), "float32", 0.0, 1.0)
+LENGTHS = TensorSpec((2,), "int64", 6, 7)
+RATIOS = TensorSpec((2,), "float32", 1.0, 1.0)
 
 
 def recipe_of(kind: type[nn.Module], *call: Value, **build: Value) -> Recipe:
