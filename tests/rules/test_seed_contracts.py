@@ -85,6 +85,21 @@ def test_b2_drl_10_every_spelling_is_found_by_default_for_what_is_annotated_as_a
     assert messages == ["`u` silently becomes `h` if a caller omits it"] * is_annotated
 
 
+@pytest.mark.parametrize("definition", DEFINITIONS)
+def test_b2_drl_10_a_reference_in_another_precision_is_found_by_default(definition: str) -> None:
+    header = DEFINITIONS[definition].format(
+        "host: torch.Tensor, reference: torch.Tensor | None = None"
+    )
+    body = """
+    ref = host if reference is None else reference.to(host.dtype)
+    return (host - ref).pow(2).mean()
+    """
+    depth = "        " if "class" in header else "    "
+    code = f"import torch\n\n{header}\n{indent(dedent(body), depth)}"
+    ((_, message),) = reported("argument-fallback", code)
+    assert message == "`reference` silently becomes `host` if a caller omits it"
+
+
 def test_a_default_that_the_docstring_states_is_found_where_the_contract_is_adopted() -> None:
     code = """
     def blend(h: torch.Tensor, u: torch.Tensor | None = None):
