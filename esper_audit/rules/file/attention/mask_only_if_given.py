@@ -87,9 +87,15 @@ def _needed(
     optional -= {node.id for node in ast.walk(made) if isinstance(node, ast.Name)}
     for test, outcome in guards(use, function, file):
         for name in required_arguments(test, outcome):
-            if name in optional and not CAUSAL_NAME.search(name):
+            if name in optional and not CAUSAL_NAME.search(name) and not _is_refused(test, file):
                 return test, name
     return None
+
+
+def _is_refused(test: ast.expr, file: FileView) -> bool:
+    """Return whether a function raises where an argument is missing."""
+    branch = file.parent(test)
+    return isinstance(branch, ast.If) and isinstance(branch.body[-1], ast.Raise)
 
 
 def _is_band(made: ast.Call, file: FileView) -> bool:

@@ -6,6 +6,18 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a half in the other branch, which does what that branch is about",
+        """
+        def attend(x, cond, count=None):
+            if count is None or count == 0:
+                return mix(x, cond)
+            else:
+                if count is not None and count > 0:
+                    return pad(mix(x[:, count:], cond))
+                raise NotImplementedError
+        """,
+    ),
+    Valid(
         "an operand that changes nothing beside a branch that does something else",
         """
         def build(rows, name, augment, pad):

@@ -6,6 +6,23 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a module that a trainer runs",
+        """
+        from torch import nn
+
+
+        class Coder(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.body = nn.Linear(width, width)
+
+            def training_step(self, batch, index):
+                loss = self.body(batch).square().mean()
+                self.log("loss", loss, step=self.global_step)
+                return loss
+        """,
+    ),
+    Valid(
         "a forward that is put on modules of other classes",
         """
         from torch import nn

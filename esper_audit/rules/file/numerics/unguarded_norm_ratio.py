@@ -105,14 +105,16 @@ class UnguardedNormRatio(Rule):
         scopes = [file.source.path, *(scope.name for scope in (*file.definitions(node), node))]
         is_internal = has_constant_norms(scopes)
         for division in flow.divisions:
-            message = self._message(flow, division, is_internal=is_internal)
+            message = self._message(flow, division, file, is_internal=is_internal)
             if message and not is_guarded_by_callers(flow, division, file):
                 place = flow.place(division)
                 quotient = " ".join(file.code(place).split())
                 fix = self._guarded(division, flow, file) if place is division else None
                 yield Violation(place, f"`{quotient}` {message}", fix)
 
-    def _message(self, flow: NormFlow, division: ast.BinOp, *, is_internal: bool) -> str:
+    def _message(
+        self, flow: NormFlow, division: ast.BinOp, file: FileView, *, is_internal: bool
+    ) -> str:
         core, epsilon = split_epsilon(division.right)
         is_count = flow.is_count(core)
         factors = flow.norm_factors(core)
@@ -128,7 +130,7 @@ class UnguardedNormRatio(Rule):
             is_user_data = (
                 not is_internal
                 and flow.is_of_measured(division, factors)
-                and (len(factors) > 1 or is_contracted(flow, division))
+                and (len(factors) > 1 or is_contracted(flow, division, file))
                 and returned(flow.function)
                 and not has_numpy_norm([o for f in factors for o in flow.origins(f)])
                 and any(map(flow.is_norm_of_rows_given, factors))

@@ -129,9 +129,19 @@ def _may_be_state(value: ast.expr, function: Function, file: FileView) -> bool:
     return is_shuffled or is_possible_tensor(held) or is_possible_draw(held, file)
 
 
+def _is_module_of_file(value: ast.AST, file: FileView) -> bool:
+    """Return whether a value is made by a module class of the file, which registers what it gets."""
+    value = value.body if isinstance(value, ast.IfExp) else value
+    table = file.once(class_table)
+    made = table.by_name.get(dotted(value.func)) if isinstance(value, ast.Call) else None
+    return made is not None and table.is_module(made)
+
+
 def _reason(use: AttributeUse, family: ClassFamily, file: FileView) -> str:
     """Return how an attribute comes to its value, empty if it is a constant or bound anew."""
     value = use.value if use.value is not None else use.node
+    if _is_module_of_file(value, file):
+        return ""
     value = file.once(AssignedValues).held(value, use.method)
     is_tensor = is_tensor_made(value, file)
     drawn = draws(value, file) or shuffled(use, file)

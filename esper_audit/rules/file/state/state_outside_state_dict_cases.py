@@ -6,6 +6,33 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a module of the file that registers a draw, and a store of keys that a forward fills",
+        """
+        import torch
+        from torch import nn
+
+
+        class Weights(nn.Module):
+            def __init__(self, start):
+                super().__init__()
+                self.weight = nn.Parameter(start)
+
+            def forward(self):
+                return self.weight
+
+
+        class Tower(nn.Module):
+            def __init__(self, width, count, limit):
+                super().__init__()
+                self.tokens = Weights(torch.randn(1, count, width)) if count > 0 else None
+                self.keys = torch.zeros(8, limit, width)
+
+            def forward(self, x, start):
+                self.keys[:8, start : start + x.shape[1]] = x
+                return self.keys[:, : start + x.shape[1]] + self.tokens()
+        """,
+    ),
+    Valid(
         "buffers and parameters",
         """
         import torch

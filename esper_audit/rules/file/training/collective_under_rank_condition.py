@@ -110,6 +110,15 @@ def _has_counterpart(node: ast.Call, around: ast.If, file: FileView) -> bool:
         for branch in scan(statement, {ast.If})
         if isinstance(branch, ast.If) and ranks.is_rank_test(branch.test)
     ]
+    functions = file.functions(node)
+    cleanups = scan(functions[-1], {ast.Try}) if functions else []
+    others += [
+        branch
+        for cleanup in cleanups
+        for statement in (cleanup.body + cleanup.finalbody if isinstance(cleanup, ast.Try) else ())
+        for branch in scan(statement, {ast.If})
+        if isinstance(branch, ast.If) and branch is not around and ranks.is_rank_test(branch.test)
+    ]
     return any(collectives_in(branch, file) for branch in others)
 
 

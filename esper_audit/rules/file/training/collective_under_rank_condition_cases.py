@@ -11,6 +11,24 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "the first rank goes ahead, the others wait before it and it wakes them after it",
+        """
+        import torch.distributed as dist
+        from contextlib import contextmanager
+
+        @contextmanager
+        def first_rank_first():
+            is_first = dist.get_rank() == 0
+            try:
+                if not is_first:
+                    dist.barrier()
+                yield
+            finally:
+                if is_first:
+                    dist.barrier()
+        """,
+    ),
+    Valid(
         "a rank of at least 0, as every rank of a distributed run is",
         """
         import torch.distributed as dist

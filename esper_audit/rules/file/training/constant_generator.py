@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import constant_generator_cases as cases
-from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.rules.rule import Options, Rule, Triggers, Violation
 from esper_audit.source.idioms.training.generators import constant_seeding, seeded_name
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.enclosing import blocks
@@ -23,6 +23,12 @@ MESSAGE = (
 DEFAULTING = frozenset({"get", "pop", "setdefault"})
 
 
+class ConstantGeneratorOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`every_library`: also report generators of `random` and NumPy."""
+
+    every_library: bool = False
+
+
 class ConstantGenerator(Rule):
     """A function draws from a constant seed where its caller gave no generator.
 
@@ -33,8 +39,9 @@ class ConstantGenerator(Rule):
     Why: the user's seed no longer decides. Every run has the same order or noise, two loaders have the
     same stream, and runs with several seeds measure nothing.
 
-    Quiet: a seed that is a parameter; scripts and `main` guards; generators for splits and
-    initialisation that no caller can give.
+    Quiet: generators of `random` and NumPy (option `every_library`), which `torch.manual_seed` does not
+    decide either; a draw outside of training; a seed that is a parameter; scripts and `main` guards;
+    generators for splits and initialisation that no caller can give.
 
     Tickets: real code
     """
@@ -49,6 +56,9 @@ class ConstantGenerator(Rule):
     )
     triggers = Triggers(calls=frozenset({"manual_seed", "default_rng", "RandomState", "Random"}))
 
+    Options = ConstantGeneratorOptions
+    options: ConstantGeneratorOptions
+
     VALID = cases.VALID
     INVALID = cases.INVALID
 
@@ -57,6 +67,8 @@ class ConstantGenerator(Rule):
         if not isinstance(node, ast.Call) or not file.functions(node):
             return
         if not constant_seeding(node, file):
+            return
+        if terminal_name(node.func) != "manual_seed" and not self.options.every_library:
             return
         missing = _missing_in_expression(node, file) or _missing_in_branch(node, file)
         if missing:
@@ -121,7 +133,7 @@ def _none_test(test: ast.expr) -> tuple[str, bool]:
         is_none = test.comparators[0].value is None
         name = _asked(test.left) if is_none else ""
         return name, isinstance(test.ops[0], (ast.Is, ast.Eq))
-    is_name = isinstance(test, (ast.Name, ast.Attribute))
+    is_name = isinstance(test, (ast.Name, ast.Attribute)) and terminal_name(test) != "training"
     return (text_of(test) if is_name else "", False)
 
 

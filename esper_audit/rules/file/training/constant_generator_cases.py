@@ -11,6 +11,21 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "noise that is the same in each evaluation",
+        """
+        import torch
+
+        class Flow:
+            def start(self, x):
+                if self.training:
+                    generator = None
+                else:
+                    generator = torch.Generator(device=x.device)
+                    generator.manual_seed(0)
+                return torch.randn(x.shape, generator=generator)
+        """,
+    ),
+    Valid(
         "drawn from the default generator",
         """
         import torch
@@ -111,5 +126,6 @@ INVALID = (
             (6, MESSAGE.format("random.Random(0)", "rng")),
             (7, MESSAGE.format("numpy.random.default_rng(0)", "numpy_rng")),
         ),
+        options={"every_library": True},
     ),
 )

@@ -257,8 +257,11 @@ def _is_cleared(flow: TrainingFlow, node: ast.AST) -> bool:
 
 def _is_fresh(step: TrainingEvent, backward: TrainingEvent, loop: ast.stmt) -> bool:
     """Return whether the optimizer is made in the round, or belongs to an engine that clears itself."""
-    function = backward.node.func if isinstance(backward.node, ast.Call) else None
-    if isinstance(function, ast.Attribute) and text_of(function.value) == step.subject:
-        return True
+    call = backward.node
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+        if call.args and call.func.attr == "backward":
+            return True  # `engine.backward(loss)`, whose own step clears
+        if text_of(call.func.value) == step.subject:
+            return True
     assigned = [a for a in scan(loop, {ast.Assign}) if isinstance(a, ast.Assign)]
     return any(dotted(t) == step.subject for a in assigned for t in a.targets)

@@ -39,7 +39,8 @@ def is_nested_wrongly(found: ConstantCondition, file: FileView) -> bool:
     if not isinstance(statement, ast.If):
         return False
     done = _calls(statement.body)
-    return any(not done.isdisjoint(_calls(branch.orelse)) for branch in _deciding(found, file))
+    nested = (b for b in _deciding(found, file) if _holds(b.body, statement))
+    return any(not done.isdisjoint(_calls(branch.orelse)) for branch in nested)
 
 
 def _deciding(found: ConstantCondition, file: FileView) -> list[ast.If]:
@@ -47,6 +48,10 @@ def _deciding(found: ConstantCondition, file: FileView) -> list[ast.If]:
     tested = TESTED_LINE.match(found.known.reason)
     around = [s for s in file.enclosing(found.test) if isinstance(s, ast.If)]
     return [s for s in around if tested and s.test.lineno == int(tested[1])]
+
+
+def _holds(body: list[ast.stmt], statement: ast.stmt) -> bool:
+    return any(part is statement for outer in body for part in scan(outer, {ast.If}))
 
 
 def _calls(statements: list[ast.stmt]) -> frozenset[str]:

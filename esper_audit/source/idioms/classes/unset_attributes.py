@@ -24,6 +24,7 @@ from esper_audit.source.syntax.placed_nodes import PlacedNodes
 
 # Bases of which all attributes are known.
 KNOWN_BASES = frozenset({"torch.nn.Module", "builtins.object"})
+TRAINER_METHODS = ("training_step", "configure_optimizers")
 MIXIN = re.compile(r"mix_?in|(interface|protocol)$", re.IGNORECASE)
 BASE = re.compile(r"^_?(abstract|base)|base$", re.IGNORECASE)
 
@@ -34,6 +35,8 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
     family = table.family(definition)
     if not family.foreign_bases <= KNOWN_BASES or family.is_dynamic or _is_template(family, file):
         return
+    if any(family.method(name) is not None for name in TRAINER_METHODS):
+        return  # a trainer runs the module, and gives it what it reads
     own = family.members[0]
     read = (name for name in own.read if not name.startswith("__") and name not in MODULE_MEMBERS)
     unset = [name for name in read if not family.has_name(name)]

@@ -142,6 +142,8 @@ class OwnFunctions:
 def keywords_of(function: Function, *, is_bound: bool) -> frozenset[str] | None:
     """Return the keywords that a function takes, None if it takes any or is decorated."""
     arguments = function.args
+    if isinstance(function.body[-1], ast.Raise):
+        return None  # a subclass gives the signature
     decorators = {dotted(d.func if isinstance(d, ast.Call) else d) for d in function.decorator_list}
     if arguments.kwarg is not None or not decorators <= TRANSPARENT:
         return None

@@ -51,7 +51,7 @@ class NormFlow:
         self.function = function
         self._assigned: list[tuple[ast.expr | str, ast.expr]] = []
         self.divisions: list[ast.BinOp] = []
-        self.places: dict[ast.BinOp, ast.AST] = {}
+        self.places: dict[ast.expr, ast.AST] = {}
         self._helpers = helpers
         self._parents: dict[ast.AST, ast.AST] = {}
         for node in self._walk(function):
@@ -180,15 +180,15 @@ class NormFlow:
         """Return whether a quotient, or a value computed from it, is clamped or compared."""
         return any(map(self._is_tested, self.uses(division)))
 
-    def uses(self, division: ast.BinOp) -> list[ast.AST]:
-        """Return a quotient and every use of a value computed from it."""
+    def uses(self, division: ast.expr) -> list[ast.AST]:
+        """Return a quotient, or another value, and every use of what is computed from it."""
         return [self.place(division), *self._uses(self._derived(division))]
 
     def above(self, node: ast.AST) -> ast.AST | None:
         """Return the node around one of the body."""
         return self._parents.get(node)
 
-    def place(self, division: ast.BinOp) -> ast.AST:
+    def place(self, division: ast.expr) -> ast.AST:
         """Return the node that divides: the division, or the assignment or call that stands for it."""
         return self.places.get(division, division)
 
@@ -259,7 +259,7 @@ class NormFlow:
             found[text_of(node)].append(node)
         return found
 
-    def _derived(self, division: ast.BinOp) -> set[str]:
+    def _derived(self, division: ast.expr) -> set[str]:
         """Return the names computed from a quotient, through any number of assignments."""
         places = (division, self.place(division))
         found: set[str] = set()

@@ -19,9 +19,25 @@ SCALING = frozenset({"mul", "mul_", "_foreach_mul", "_foreach_mul_"})
 TRANSPOSING = frozenset({"t", "transpose", "permute", "unsqueeze", "view", "reshape"})
 
 
-def is_contracted(flow: NormFlow, division: ast.BinOp) -> bool:
-    """Return whether a quotient, or a value computed from it, is multiplied as a matrix or vector."""
-    return any(_is_operand_of_product(use, flow) for use in flow.uses(division))
+def is_contracted(flow: NormFlow, division: ast.BinOp, file: FileView) -> bool:
+    """Return whether a quotient, or a value computed from it, is multiplied as a matrix or vector.
+
+    What a function returns may be multiplied by a caller in the file.
+    """
+    if any(_is_operand_of_product(use, flow) for use in flow.uses(division)):
+        return True
+    if not any(isinstance(flow.above(use), ast.Return) for use in flow.uses(division)):
+        return False
+    calls = file.once(LocalCalls).callers(flow.function)
+    return any(_is_operand_in_caller(call, file) for call in calls)
+
+
+def _is_operand_in_caller(call: ast.Call, file: FileView) -> bool:
+    functions = file.functions(call)
+    if not functions:
+        return False
+    flow = NormFlow(functions[-1], file.once(NormHelpers))
+    return any(_is_operand_of_product(use, flow) for use in flow.uses(call))
 
 
 def is_scale(flow: NormFlow, division: ast.BinOp) -> bool:

@@ -57,7 +57,7 @@ def _is_update(node: ast.AST, attribute: str) -> bool:
     if isinstance(node, ast.Assign):
         is_arithmetic = isinstance(node.value, ast.BinOp) or _is_lerp(node.value)
         own = [target for target in node.targets if dotted(target) == attribute]
-        items = [target for target in node.targets if _item_owner(target) == attribute]
+        items = [t for t in node.targets if _item_owner(t) == attribute and not _is_filled(t, node)]
         return bool(items) or (bool(own) and is_arithmetic and _reads(node.value, attribute))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         owner = node.func.value
@@ -66,6 +66,16 @@ def _is_update(node: ast.AST, attribute: str) -> bool:
             return False
         return is_write_method(node.func.attr) and attribute in (dotted(owner), _data_owner(owner))
     return False
+
+
+def _is_filled(target: ast.expr, node: ast.Assign) -> bool:
+    """Return whether an assignment fills a range of a store: `self.keys[:n, a:b] = keys`."""
+    index = target.slice if isinstance(target, ast.Subscript) else None
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    ranges = [part for part in parts if isinstance(part, ast.Slice)]
+    return any(part.lower or part.upper for part in ranges) and not _reads(
+        node.value, dotted(target.value) if isinstance(target, ast.Subscript) else ""
+    )
 
 
 def _is_lerp(value: ast.expr) -> bool:

@@ -7,6 +7,7 @@ import enum
 
 import msgspec
 
+from esper_audit.source.idioms.branches.exclusive_tests import are_exclusive
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.torch_objects import (
     LoopNames,
@@ -79,8 +80,7 @@ class TrainingEvent(msgspec.Struct, frozen=True, eq=False):
         for statement, number in mine.items():
             if not is_loop(statement) and theirs.get(statement, number) != number:
                 return True
-        tests = {*other.conditions()}
-        return any((test, not truth) in tests for test, truth in self.conditions())
+        return are_exclusive(self.conditions(), {*other.conditions()})
 
     def inside(self, path: Path, names: dict[str, str], helper: str) -> TrainingEvent:
         """Return the event as the caller of its function sees it."""

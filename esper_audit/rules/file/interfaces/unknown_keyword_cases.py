@@ -1,0 +1,218 @@
+"""The cases of the rule `unknown-keyword`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+VALID = (
+    Valid(
+        "keywords that exist",
+        """
+        import torch.nn.functional as F
+
+
+        def scale(x, *, factor=1.0):
+            return x * factor
+
+
+        def run(q, k, v, **more):
+            a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return scale(a, factor=2.0) + F.dropout(a, p=0.1, **more)
+        """,
+    ),
+    Valid(
+        "a method that subclasses define",
+        """
+        class Base:
+            def encode(self, x):
+                raise NotImplementedError
+
+            def run(self, x):
+                return self.encode(x, mask=None)
+        """,
+    ),
+    Valid(
+        "any keyword, and a signature that is not known",
+        """
+        def scale(x, **options):
+            return x
+
+
+        @wrapped
+        def shift(x):
+            return x
+
+
+        if FAST:
+            def turn(x):
+                return x
+        else:
+            def turn(x, angle):
+                return x
+
+
+        def run(x, scale_by):
+            return scale(x, factr=1), shift(x, by=2), turn(x, angle=3), scale_by(x, f=2)
+        """,
+    ),
+    Valid(
+        "a class with another constructor, an override with the keyword",
+        """
+        from torch import nn
+
+
+        @dataclass
+        class Config:
+            width: int
+
+
+        class Base(nn.Module):
+            def encode(self, x):
+                return x
+
+            def forward(self, x):
+                return self.encode(x, mask=None)
+
+
+        class Masked(Base):
+            def __init__(self, width):
+                super().__init__()
+
+            def encode(self, x, mask=None):
+                return x
+
+
+        class Odd(Foreign):
+            pass
+
+
+        made = Config(width=1), Masked(width=2), Odd(depth=3)
+        """,
+    ),
+    Valid(
+        "a local name, a keyword that resembles none of torch's, and a TypeError that is caught",
+        """
+        import torch.nn.functional as F
+
+
+        def scale(x):
+            return x
+
+
+        def run(x, q):
+            scale = other
+            try:
+                return F.scaled_dot_product_attention(q, q, q, is_casual=True)
+            except TypeError:
+                return scale(x, by=2) + F.dropout(x, newest=1)
+        """,
+    ),
+    Valid(
+        "the names that NumPy gives to keywords of torch",
+        """
+        import torch
+
+
+        def center(rows):
+            spread = torch.std(rows, axis=0, keepdims=True)
+            return (rows - torch.mean(a=rows, axis=0, keepdims=True)) / spread
+        """,
+    ),
+)
+
+INVALID = (
+    Invalid(
+        "a misspelt keyword of torch",
+        """
+        import torch
+        from torch import nn
+        from torch.nn import functional
+
+
+        class Causal(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.norm = nn.LayerNorm(width, elementwise_afine=False)
+
+            def forward(self, q, k, v):
+                return functional.scaled_dot_product_attention(q, k, v, is_casual=True)
+        """,
+        (
+            (9, "`nn.LayerNorm` takes no `elementwise_afine`: it has `elementwise_affine`"),
+            (
+                12,
+                (
+                    "`functional.scaled_dot_product_attention` takes no `is_casual`: it has "
+                    "`is_causal`"
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a name of NumPy in a layer, which takes none",
+        """
+        from torch import nn
+
+        distance = nn.PairwiseDistance(keepdims=True)
+        """,
+        ((3, "`nn.PairwiseDistance` takes no `keepdims`: it has `keepdim`"),),
+    ),
+    Invalid(
+        "a misspelt keyword on a line of its own",
+        """
+        import torch.nn.functional as F
+
+
+        def attend(q, k, v):
+            return F.scaled_dot_product_attention(
+                q, k, v,
+                is_casual=True,
+            )
+        """,
+        ((7, "`F.scaled_dot_product_attention` takes no `is_casual`: it has `is_causal`"),),
+        fixed="""
+        import torch.nn.functional as F
+
+
+        def attend(q, k, v):
+            return F.scaled_dot_product_attention(
+                q, k, v,
+                is_causal=True,
+            )
+        """,
+    ),
+    Invalid(
+        "functions, classes and methods of the file",
+        """
+        from torch import nn
+
+
+        def pad(x, *, left=0, right=0):
+            return x
+
+
+        class Block(nn.Module):
+            def __init__(self, width, dropout=0.0):
+                super().__init__()
+
+            def mix(self, x, gate=None):
+                return x
+
+            def forward(self, x):
+                return self.mix(pad(x, lefts=1), gates=x)
+
+
+        class Wide(Block):
+            pass
+
+
+        layers = [Block(8, drop_out=0.1), Wide(8, depth=2)]
+        """,
+        (
+            (16, "`pad` takes no `lefts`: it has `left`"),
+            (16, "`self.mix` takes no `gates`: it has `gate`"),
+            (23, "`Block` takes no `drop_out`: it has `dropout`"),
+            (23, "`Wide` takes no `depth`"),
+        ),
+    ),
+)
