@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from esper_audit.cli.options import project_options, split_at_commas
-from esper_audit.probes.recipes.recipe_file import merge_recipes, read_recipes, text_of_recipes
-from esper_audit.probes.recording.command import RecordedRun, run_recorded
-from esper_audit.probes.recording.recipes import not_written, recipes_of
 from esper_audit.probes.session import require_torch
 from esper_audit.project.atomic_write import write_if_changed
 from esper_audit.project.config import Project
 from esper_audit.project.file_roles import Roles
+
+if TYPE_CHECKING:
+    from esper_audit.probes.recording.command import RecordedRun
 
 MOST_REASONS = 10
 
@@ -54,6 +56,11 @@ def command(
     Exit status: that of the command; 2 if it cannot be started.
     """
     require_torch()
+    # The list of commands, which imports this module, needs no torch.
+    from esper_audit.probes.recipes.recipe_file import merge_recipes, read_recipes, text_of_recipes
+    from esper_audit.probes.recording.command import run_recorded
+    from esper_audit.probes.recording.recipes import not_written, recipes_of
+
     path = os.path.abspath(output_file) if output_file else project.resolve(project.config.recipes)
     stored = read_recipes(path)
     ran = run_recorded(command, project.root, packages or _discovered_packages(project))
@@ -61,7 +68,8 @@ def command(
     recorded = recipes_of(ran.recorded, roles, project.root)
     if recorded:
         write_if_changed(path, text_of_recipes(merge_recipes(stored, recorded)))
-    sys.stderr.write(_summary(os.path.relpath(path), ran, set(recorded)))
+    missing = not_written(ran.recorded, set(recorded))
+    sys.stderr.write(_summary(os.path.relpath(path), ran, len(recorded), missing))
     sys.exit(ran.status)
 
 
@@ -70,14 +78,13 @@ def _discovered_packages(project: Project) -> list[str]:
     return [name for name in project.config.discover if not os.path.exists(project.resolve(name))]
 
 
-def _summary(path: str, ran: RecordedRun, written: set[str]) -> str:
+def _summary(path: str, ran: RecordedRun, written: int, missing: Mapping[str, str]) -> str:
     if not ran.recorded:
         return (
             "recorded nothing: the command built no module of the project. "
             "Name its package with --package\n"
         )
-    missing = not_written(ran.recorded, written)
-    lines = [f"recorded {_classes(len(written))} in {path}"]
+    lines = [f"recorded {_classes(written)} in {path}"]
     if missing:
         lines.append(f"not written: {_classes(len(missing))}")
         reasons = Counter(missing.values()).most_common(MOST_REASONS)

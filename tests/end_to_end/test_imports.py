@@ -118,6 +118,13 @@ def test_no_format_imports_what_another_needs(tmp_path: Path, style: str) -> Non
     assert formats <= {style, "text"}
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("record", "--help"), ("ticket", "--help")])
+def test_the_list_of_commands_needs_no_torch(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    write(tmp_path / "site", {"sitecustomize.py": "import sys\nsys.modules['torch'] = None\n"})
+    ran = run(tmp_path, *arguments, env={"PYTHONPATH": str(tmp_path / "site")})
+    assert (ran.status, ran.err) == (0, "")
+
+
 def test_what_is_audited_is_never_imported(tmp_path: Path) -> None:
     write(tmp_path, {"a.py": f"open('ran', 'w')\n{GOOD}", "conftest.py": "open('ran', 'w')\n"})
     write(tmp_path, {"sitecustomize.py": "open('ran', 'w')\n", "setup.py": "open('ran', 'w')\n"})
