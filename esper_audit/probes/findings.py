@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.audit import Audit
-from esper_audit.findings.errors import ConfigError
+from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import (
     Confidence,
     EvidenceLevel,
@@ -143,7 +143,7 @@ def audit_subjects(
     Raises ConfigError if there are no subjects, TorchMissing without torch, and UsageError for an
     unknown probe or subject.
     """
-    targets, others = find_targets(_configured_targets(project), project), list[str]()
+    targets, others = _configured_targets(project), list[str]()
     if request.subjects:
         targets, others = resolve_names(request.subjects, project, request)
     if targets:
@@ -175,20 +175,20 @@ def _empty_audit(project: Project, shard: Shard) -> Audit:
     )
 
 
-def _configured_targets(project: Project) -> list[str]:
+def _configured_targets(project: Project) -> dict[str, Target]:
     """Return what is discovered without an argument.
 
-    Without any configuration that is the project itself.
+    Without any configuration that is the project itself. Raises ConfigError for a name that is nothing.
     """
     if project.config.subjects and not project.config.discover:
-        return []
-    named = [project.resolve(name) for name in project.config.discover]
-    is_path = [os.path.exists(path) for path in named]
-    configured = [
-        path if exists else name
-        for path, name, exists in zip(named, project.config.discover, is_path, strict=True)
-    ]
-    return configured or [project.root]
+        return {}
+    if not project.config.discover:
+        return find_targets([project.root], project)
+    named = [(name, project.resolve(name)) for name in project.config.discover]
+    try:
+        return find_targets([p if os.path.exists(p) else name for name, p in named], project)
+    except UsageError as error:
+        raise ConfigError(f"{project.file}: discover: {error}") from error
 
 
 def _explored(
@@ -229,7 +229,7 @@ def add_probe_findings(
         if project.config.subjects:
             result = run_probes(project, request, progress)
         if project.config.discover:
-            targets = find_targets(_configured_targets(project), project)
+            targets = _configured_targets(project)
             explored = explore(project, [*targets.values()], request, progress)
             audit = msgspec.structs.replace(audit, coverage=explored.coverage)
             not_analysed = [*result.not_analysed, *explored.not_analysed]

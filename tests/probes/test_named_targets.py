@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from support.audit_runs import TODAY, write
 
-from esper_audit.findings.errors import UsageError
+from esper_audit.findings.errors import ConfigError, UsageError
+from esper_audit.probes.findings import audit_subjects
 from esper_audit.probes.named_targets import resolve_names
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import find_project
@@ -61,3 +62,9 @@ def test_a_name_that_is_nothing_is_an_error_with_the_nearest(root: Path) -> None
         "'valve.pi' is no path, declared subject or importable package "
         "(nearest: path 'valve.py', package 'valve')"
     )
+
+
+def test_a_configured_name_that_is_nothing_is_an_error_at_the_configuration(root: Path) -> None:
+    (root / "pyproject.toml").write_text('[tool.esper-audit]\ndiscover = ["nofolder"]\n')
+    with pytest.raises(ConfigError, match="pyproject.toml: discover: 'nofolder' is no path"):
+        audit_subjects(find_project([str(root)]), ProbeRequest(today=TODAY))

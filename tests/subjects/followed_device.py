@@ -56,6 +56,19 @@ class ListedParameters(nn.Module):
         return x * self.by_name["scale"]
 
 
+class Packed(nn.Module):
+    """Packs a sequence by lengths, which torch wants on the CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(8, 8, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        lengths = torch.full((x.shape[0],), x.shape[1])
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True)
+        return self.gru(packed)[1]
+
+
 class ReadsValues(nn.Module):
     """Reads a value, which meta tensors lack."""
 
@@ -96,6 +109,7 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Buffered))
     yield sound(discovered(ScalarAttribute))
     yield inconclusive(discovered(ListedParameters, SEQUENCES), "")
+    yield sound(discovered(Packed, SEQUENCES))
     yield sound(discovered(CopiedAlong))
     yield sound(discovered(ReadsValues))
     yield broken(discovered(PlainAttribute), "attribute")

@@ -90,6 +90,17 @@ class OnRequest(nn.Module):
         return x.relu_() if self.inplace else x.relu()
 
 
+class Activation(nn.Module):
+    """An activation of torch that works in place, under another name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x)
+
+
 class Fill_(nn.Module):  # noqa: N801 - the underscore is what torch marks such operations with
     """Overwrites its argument, as its name says."""
 
@@ -109,3 +120,4 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(Residual, PICTURES), "overwritten")
     yield by_design(discovered(OnRequest, inplace=True), "overwritten")
     yield by_design(discovered(Fill_), "overwritten")
+    yield by_design(discovered(Activation), "overwritten")

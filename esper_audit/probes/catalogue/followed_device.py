@@ -25,7 +25,8 @@ class Watch(torch.overrides.TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         tensors = [t for t in [*args, *(kwargs or {}).values()] if isinstance(t, torch.Tensor)]
         tensors += [t for a in args if isinstance(a, (list, tuple)) for t in a if isinstance(t, torch.Tensor)]
-        devices = {t.device.type for t in tensors if t.dim()}
+        packed = func.__name__ in ("_pack_padded_sequence", "gru", "lstm", "rnn_tanh", "rnn_relu")  # lengths
+        devices = {t.device.type for t in tensors if t.dim() and (t.is_floating_point() or not packed)}
         if func not in (torch.Tensor.to, torch.Tensor.copy_, torch.Tensor.type_as):
             assert len(devices) < 2, f"{func.__name__} gets tensors on {sorted(devices)}"
         return func(*args, **(kwargs or {}))

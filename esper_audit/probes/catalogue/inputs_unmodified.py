@@ -33,7 +33,8 @@ class InputsUnmodified(UniversalProbe):
     Why: the caller still owns its features, initial conditions and masks. A residual connection, a second
     call or a metric then reads other values than it computed, without an error.
 
-    Quiet: a module with `inplace=True`, and one whose name ends in an underscore, overwrites on request.
+    Quiet: a module with `inplace=True`, and one whose name ends in an underscore, overwrites on request. So
+    does a module that is nothing but an activation of torch with `inplace=True`.
 
     Tickets: real code
     """
@@ -62,7 +63,7 @@ class InputsUnmodified(UniversalProbe):
         build = subject.recipe.build.kwargs
         named = [name for name in build if str(name).startswith("inplace") and build[name]]
         module = import_name(subject.recipe.target)
-        is_inplace = named or subject.recipe.class_name.endswith("_")
+        is_inplace = named or subject.recipe.class_name.endswith("_") or _is_activation(subject)
         is_documented = IN_PLACE.search(module.__doc__ or "")
         return (
             "works in place by its name, option or docstring" if is_inplace or is_documented else ""
@@ -86,3 +87,11 @@ class InputsUnmodified(UniversalProbe):
         ]
         text = program(subject.recipe, body, mode=mode)
         return text, f"AssertionError: {message}"
+
+
+def _is_activation(subject: Discovered) -> bool:
+    """Return whether a module holds nothing but one layer of torch with `inplace=True`."""
+    if subject.recipe.is_function:
+        return False
+    children = [*subject.build().children()]
+    return len(children) == 1 and bool(vars(children[0]).get("inplace"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 OWN = "/esper_audit/"
+
+# Functions that take the lengths of a packed sequence, which have to be on the CPU.
+PACKED = re.compile(r"_pack_padded_sequence|\.(gru|lstm|rnn_tanh|rnn_relu)$")
 
 
 class DeviceWatch(TorchFunctionMode):
@@ -38,12 +42,15 @@ class DeviceWatch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def _look(self, func: Callable[..., Any], tensors: list[Tensor]) -> None:
+        name = resolve_name(func) or str(func)
+        if PACKED.search(name):
+            tensors = [t for t in tensors if t.is_floating_point()]
         others = [t for t in tensors if t.dim() and t.device.type != self.device]
         if not others or not any(t.device.type == self.device for t in tensors):
             return
         if func in (Tensor.to, Tensor.copy_, Tensor.type_as):
             return
-        self.stray, self.function = others[0], resolve_name(func) or str(func)
+        self.stray, self.function = others[0], name
         frames = [
             f
             for f in traceback.extract_stack()
