@@ -65,6 +65,6 @@ def test_a_name_that_is_nothing_is_an_error_with_the_nearest(root: Path) -> None
 
 
 def test_a_configured_name_that_is_nothing_is_an_error_at_the_configuration(root: Path) -> None:
-    (root / "pyproject.toml").write_text('[tool.esper-audit]\ndiscover = ["nofolder"]\n')
-    with pytest.raises(ConfigError, match="pyproject.toml: discover: 'nofolder' is no path"):
+    write(root, {"pyproject.toml": '[tool.esper-audit]\ndiscover = ["nofolder"]\n'})
+    with pytest.raises(ConfigError, match=r"pyproject\.toml: discover: 'nofolder' is no path"):
         audit_subjects(find_project([str(root)]), ProbeRequest(today=TODAY))
