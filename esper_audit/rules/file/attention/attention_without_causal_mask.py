@@ -82,10 +82,7 @@ class AttentionWithoutCausalMask(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
-        "0 findings in 19 packages (monai, kornia, speechbrain, timm, trl and 14 more); 0 of 1 in 49 "
-        "packages more, before mending on them"
-    )
+    precision = "0 findings in 96 packages, after mending on them; 0 of 1 before"
     triggers = Triggers(calls=frozenset(SIGNATURES))
     Options = CausalMaskOptions
     options: CausalMaskOptions

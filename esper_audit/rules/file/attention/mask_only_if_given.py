@@ -46,8 +46,7 @@ class MaskOnlyIfGiven(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 by readers in 28 packages, after mending; 0 of 2 before; 0 of 1 in 49 packages more, "
-        "before mending on them"
+        "0 findings in 69 packages, after mending on them; 0 of 1 before; 0 of 3 in 77 before"
     )
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 

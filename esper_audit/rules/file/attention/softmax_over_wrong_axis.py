@@ -49,7 +49,9 @@ class SoftmaxOverWrongAxis(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "0 findings in 19 packages; 2 of 3 in 49 packages more, before mending on them"
+    precision = (
+        "0 findings in 69 packages, after mending on them; 0 of 1 before; 2 of 3 in 49 before"
+    )
     triggers = Triggers(
         calls=CONTRACTIONS | SOFTMAXES | AGGREGATIONS,
         nodes=frozenset({"BinOp"}),

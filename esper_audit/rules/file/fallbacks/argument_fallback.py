@@ -107,8 +107,9 @@ class ArgumentFallback(Rule):
     category = Category.API_CONTRACT
     severity = Severity.P3
     precision = (
-        "of 21 findings by use or documented in 28 packages readers would merge none: such are reported "
-        "where the contract is adopted; the rest is 0 of 1 in 47 packages"
+        "0 of 1 in 69 packages, after mending on them; 0 of 7 in four rounds before mending on each; of "
+        "21 by use or documented readers would merge none, so such are reported where the contract is "
+        "adopted"
     )
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"None"}))
     Options = FallbackOptions

@@ -39,7 +39,7 @@ class CatchAndDefault(Rule):
     contract = "unknown-values"
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P2
-    precision = "0 findings in 47 packages (monai, torchtune, trl, deepchem, allennlp and 42 more)"
+    precision = "0 of 1 (whisperx) in 69 packages; 0 findings in 47 others"
     triggers = Triggers(nodes=frozenset({"ExceptHandler"}), words=LOOKUP_ERRORS)
 
     VALID = (

@@ -64,7 +64,7 @@ class ModuleAttributeShadowsMethod(Rule):
     category = Category.API_CONTRACT
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "7 of 8 by readers in 28 packages, after mending; 7 of 15 before"
+    precision = "30 of 30 by readers in 96 packages, without procedures; 25 of 35 with them"
     triggers = Triggers(
         attributes=MODULE_METHODS,
         nodes=frozenset({"Assign", "AnnAssign", "FunctionDef"}),

@@ -73,7 +73,10 @@ class RedundantCondition(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P3
     roles = OUTSIDE_TESTS
-    precision = "2 of 2 by readers in 28 packages, after mending; 2 of 4 before"
+    precision = (
+        "0 of 0 in 69 packages, after mending on them; 0 of 24 in four rounds before mending on each, "
+        "so half of what it reported is an option now"
+    )
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),
         collected=frozenset({"If", "IfExp"}),

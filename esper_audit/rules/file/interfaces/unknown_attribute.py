@@ -46,7 +46,10 @@ class UnknownAttribute(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "12 of 12 by readers in 28 packages, after mending; 12 of 15 before"
+    precision = (
+        "45 of 49 by a reader in 96 packages, after mending on them; 30 of 59 in the four rounds of "
+        "packages before mending on each"
+    )
     triggers = Triggers(
         nodes=frozenset({"ClassDef"}), calls=ASKING, parts=frozenset({"self.", "attr("})
     )

@@ -154,6 +154,36 @@ VALID = (
         """,
     ),
     Valid(
+        "a count over the parts, which nothing starts",
+        """
+        from torch import nn
+
+
+        class Patches(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x):
+                return self.body(x)
+
+            def flops(self):
+                return self.size * self.size
+
+
+        class Tower(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.patches = Patches(width)
+
+            def forward(self, x):
+                return self.patches(x)
+
+            def flops(self):
+                return self.patches.flops()
+        """,
+    ),
+    Valid(
         "names that a call copies to the object",
         """
         from torch import nn

@@ -41,7 +41,10 @@ class UnknownKeyword(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 findings by readers in 28 packages, after mending; 9 before, all false"
+    precision = (
+        "11 of 11 by readers in 96 packages, after mending on them (terratorch, f5-tts, llamafactory); "
+        "9 of 12 in four rounds before mending on each"
+    )
     triggers = Triggers(nodes=frozenset({"Call"}), parts=frozenset({"="}))
 
     VALID = cases.VALID

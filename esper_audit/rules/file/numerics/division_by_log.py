@@ -49,7 +49,7 @@ class DivisionByLog(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 of 1 by readers in 28 packages; 0 findings in 19 others"
+    precision = "1 of 1 by readers in 27 packages, none in 69 more; 0 of 1 in 28 before"
     triggers = Triggers(calls=LOGARITHMS | {"log1p"})
 
     VALID = (

@@ -42,10 +42,7 @@ class LogOfProbability(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
-        "2 of 3 by readers in 28 packages, 1 is arguable; 3 of 3 in 19 others; 11 of 13 in 49 packages "
-        "more, before mending on them"
-    )
+    precision = "9 of 9 in 40 packages seen for the first time (agilerl, funasr, mmpose); 1 of 2 in 27 before"
     triggers = Triggers(
         calls=LOGARITHMS | {"log1p"},
         parts=frozenset({"oftmax", "igmoid", "expit", "oftmin", "cross_entropy"}),

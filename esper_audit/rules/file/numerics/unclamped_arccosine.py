@@ -53,7 +53,7 @@ class UnclampedArccosine(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "1 of 1 finding in 19 packages would be merged (kornia)"
+    precision = "1 of 1 finding in 88 packages (kornia), after mending; 0 of 1 more before"
     triggers = Triggers(calls=ANGLES)
 
     VALID = (

@@ -49,7 +49,10 @@ class UnguardedMaskMean(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
     roles = OUTSIDE_TESTS
-    precision = "2 of 2 findings in 19 packages would be merged (trl)"
+    precision = (
+        "3 of 3 in 69 packages, after mending on them (agilerl, gliner); 3 of 5 before; 2 of 2 in 19 "
+        "others (trl)"
+    )
     triggers = Triggers(
         nodes=frozenset({"BinOp"}), collected=frozenset({"Call"}), parts=frozenset({"mask"})
     )

@@ -47,7 +47,10 @@ class CheckpointKeyDrift(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 findings in 19 packages (monai, lightning, accelerate, timm, trl and 14 more)"
+    precision = (
+        "0 of 0 in 29 packages, after mending; 0 of 15 in 40 before (one pattern of deepmd-kit); no "
+        "findings in 19 others"
+    )
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=PARTS)
     VALID = (
         Valid(

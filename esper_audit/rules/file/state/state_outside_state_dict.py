@@ -62,9 +62,8 @@ class StateOutsideStateDict(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "3 of 3 by a reader in 49 packages (recbole, tsai), after mending on them; no findings in 28 "
-        "packages after mending on them, 3 before, none of them right; the known bug is found; 3 of 6 in "
-        "49 packages more, before mending on them"
+        "5 of 5 by a reader in 118 packages, after mending on them (pina-mathlab, neuromancer, recbole, "
+        "tsai); 2 of 5 in four rounds before mending on each"
     )
     triggers = Triggers(
         nodes=frozenset({"Assign", "AnnAssign"}),

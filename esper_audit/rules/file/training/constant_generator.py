@@ -51,8 +51,8 @@ class ConstantGenerator(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "1 arguable (timm); 46 other packages without a finding; 0 of 1 in 49 packages more, before "
-        "mending on them"
+        "0 of 0 in 69 packages, after mending on them; 0 of 3 before; generators of other libraries are "
+        "an option"
     )
     triggers = Triggers(calls=frozenset({"manual_seed", "default_rng", "RandomState", "Random"}))
 

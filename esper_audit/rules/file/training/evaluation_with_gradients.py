@@ -63,7 +63,8 @@ class EvaluationWithGradients(Rule):
     severity = Severity.P3
     roles = OUTSIDE_TESTS
     precision = (
-        "1 of 2 in 28 packages, after mending; 1 of 4 before; 8 of 15 in 49 more, before mending"
+        "0 of 0 in 50 packages, after mending; 1 of 41 in 40 before, most of them trials on random "
+        "inputs; 4 of 4 in 27 before"
     )
     triggers = Triggers(calls=frozenset({"eval", "train"}))
 

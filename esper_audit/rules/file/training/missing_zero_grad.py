@@ -37,9 +37,7 @@ class MissingZeroGrad(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = (
-        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
-    )
+    precision = "0 findings in 69 packages, after mending on them; 0 of 1 before"
     triggers = Triggers(
         calls=frozenset({"backward", "manual_backward"}),
     )

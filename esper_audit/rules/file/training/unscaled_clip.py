@@ -38,10 +38,7 @@ class UnscaledClip(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = (
-        "2 of 2 (recbole); 0 findings in 46 other packages; 2 of 2 in 49 packages more, before mending "
-        "on them"
-    )
+    precision = "4 of 4 (funasr, recbole) in 115 packages"
     triggers = Triggers(calls=frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm"}))
 
     VALID = (

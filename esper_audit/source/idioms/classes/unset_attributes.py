@@ -59,6 +59,7 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
             if not _is_unused_option(use.method, definition, file)
             and not _is_switched_off(use, family, file)
             and not _is_of_other_class(use, file)
+            and not _is_tallied(use.method, file)
         )
         yield from islice(needed, 1)
 
@@ -108,6 +109,17 @@ def _is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> 
         if any(_is_only_off(family.bindings(switch)) for switch in switches):
             return True
     return False
+
+
+def _is_tallied(method: Function, file: FileView) -> bool:
+    """Return whether the file calls a method only in methods of that name: a count over the parts."""
+    calls = [
+        call
+        for call in file.nodes(ast.Call)
+        if isinstance(call.func, ast.Attribute) and call.func.attr == method.name
+    ]
+    around = [file.functions(call)[-1:] for call in calls]
+    return bool(calls) and all(f and f[0].name == method.name != "forward" for f in around)
 
 
 def _is_of_other_class(use: AttributeUse, file: FileView) -> bool:
