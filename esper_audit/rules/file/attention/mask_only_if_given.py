@@ -84,11 +84,19 @@ def _needed(
     """Return the test and the optional argument that a use of a mask depends on, None without one."""
     optional = {name for name, value in defaults(function.args).items() if _is_none(value)}
     optional -= {node.id for node in ast.walk(made) if isinstance(node, ast.Name)}
+    optional -= _names_of(made, file)
     for test, outcome in guards(use, function, file):
         for name in required_arguments(test, outcome):
             if name in optional and not CAUSAL_NAME.search(name) and not _is_refused(test, file):
                 return test, name
     return None
+
+
+def _names_of(made: ast.Call, file: FileView) -> set[str]:
+    """Return the names that the statement around a mask binds, as a parameter that becomes the mask."""
+    statement = file.enclosing(made)[-1]
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _is_refused(test: ast.expr, file: FileView) -> bool:

@@ -6,6 +6,19 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a parameter that becomes the causal mask",
+        """
+        import torch
+
+        def attend(scores, mask=None, is_causal=False):
+            if is_causal:
+                mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril_()
+            if mask is not None:
+                scores = scores.masked_fill(~mask, float("-inf"))
+            return scores.softmax(-1)
+        """,
+    ),
+    Valid(
         "a band around the diagonal, which hides no later positions as such",
         """
         import torch

@@ -110,6 +110,8 @@ class RedundantCondition(Rule):
                 fix = _without(test, file) if is_neutral(test, known.truth, file) else None
                 yield _violation(test, known.truth, known.reason, file, fix)
         for test, truth, reason in _compared(node, branches, file):
+            if is_neutral(test, truth, file) and not self.options.restated:
+                continue
             yield _violation(test, truth, reason, file)
 
     def _may_be_decided(

@@ -6,6 +6,17 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a counter that is compared beside what decides",
+        """
+        def write(rows, every):
+            kept = 0
+            for row in rows:
+                kept += 1
+                if kept > 0 and kept % every == 0:
+                    flush(row)
+        """,
+    ),
+    Valid(
         "a half in the other branch, which does what that branch is about",
         """
         def attend(x, cond, count=None):
@@ -239,7 +250,7 @@ INVALID = (
                 self.count += 1
                 if self.count < 1:
                     self.mean = x
-                if self.count == 0 or x is None:
+                if self.count == 0 and x is None:
                     return
 
 

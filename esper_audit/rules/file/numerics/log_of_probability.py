@@ -42,7 +42,10 @@ class LogOfProbability(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "9 of 9 in 40 packages seen for the first time (agilerl, funasr, mmpose); 1 of 2 in 27 before"
+    precision = (
+        "10 of 10 in 84 packages, after mending on them (agilerl, funasr, mmpose, monai-generative); 10 of "
+        "13 in five rounds before mending on each; 1 of 2 in 27 before"
+    )
     triggers = Triggers(
         calls=LOGARITHMS | {"log1p"},
         parts=frozenset({"oftmax", "igmoid", "expit", "oftmin", "cross_entropy"}),
@@ -73,6 +76,14 @@ class LogOfProbability(Rule):
                 r = torch.softmax(y, 0)
                 r[r == 0] = 1e-9
                 return torch.log(p) + torch.log(1 - p) + q.log() + r.log()
+            """,
+        ),
+        Valid(
+            "a number that is shown",
+            """
+            import torch
+            def details(scores, chosen):
+                return torch.softmax(scores, -1)[chosen].log().view(-1).cpu().numpy()
             """,
         ),
         Valid(
@@ -203,8 +214,18 @@ class LogOfProbability(Rule):
             kind = f"1 minus {kind}" if kind and not kind.startswith("1 minus") else ""
         else:
             kind = probability(subject, file)
-        if kind and kind != EXPONENTIAL:
+        if kind and kind != EXPONENTIAL and not _is_shown(call.node, file):
             yield Violation(call.node, _message(kind, " ".join(file.code(call.node).split())))
+
+
+def _is_shown(node: ast.expr, file: FileView) -> bool:
+    """Return whether a logarithm leaves torch at once, as a number to be shown."""
+    above = file.parent(node)
+    while isinstance(above, (ast.Attribute, ast.Call)):
+        if isinstance(above, ast.Attribute) and above.attr in ("item", "numpy", "tolist"):
+            return True
+        above = file.parent(above)
+    return False
 
 
 def _message(kind: str, code: str) -> str:

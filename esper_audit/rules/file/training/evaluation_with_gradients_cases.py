@@ -34,7 +34,7 @@ VALID = (
         """
         def values(net, states):
             net.eval()
-            return [net(state).detach().numpy() for state in states]
+            return [net(state)[0].detach().numpy() for state in states]
         """,
     ),
     Valid(

@@ -118,6 +118,8 @@ def _turns_off(node: ast.expr) -> bool:
 
 
 def is_detached(node: ast.expr, file: FileView) -> bool:
-    """Return whether the graph of a result is dropped at once: `model(x).detach()`."""
+    """Return whether the graph of a result is dropped at once: `model(x)[0].detach()`."""
     above = file.parent(node)
+    while isinstance(above, ast.Subscript):
+        above = file.parent(above)
     return isinstance(above, ast.Attribute) and above.attr in ("detach", "data")
