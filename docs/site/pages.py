@@ -45,6 +45,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Take the addresses of the site and of the repository from the metadata of the package."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
     config.site_url, config.repo_url = f"{urls['Documentation'].rstrip('/')}/", urls["Source"]
+    config.repo_name = "Source"
     return config
 
 
@@ -108,7 +109,7 @@ def check_text(check: type[Check], catalogue: CheckCatalogue) -> str:
         f"**Contract** `{contract.id}`, in force {force}: {contract.statement} {contract.why}",
         f"## What\n\n{page.what}",
         f"## Why\n\n{page.why}",
-        f"## Not reported\n\n{page.quiet}",
+        f"## Not reported\n\n{_title(page.quiet)}",
         *_cases(check),
         *_options(page),
     ]

@@ -13,6 +13,7 @@ from esper_audit.tickets.ticket import Ticket
 
 SEVERITY_STYLES = {"P0": "bold red", "P1": "red", "P2": "red", "P3": "yellow", "P4": "dim"}
 CUT = "..."
+INDENT = "  "
 NARROWEST_TITLE = 20
 NARROWEST_PLACE = 16
 WIDEST_PLACE = 48
@@ -23,12 +24,15 @@ def styled_list(
 ) -> Iterator[StyledText]:
     """Yield a line for each ticket with its place, cut at `width` columns, and a summary.
 
-    Equal tickets of a check share a line, with the ids of the others below it.
+    Where long ids leave no room, place and title are on a line of their own. Equal tickets of a check
+    share a line, with the ids of the others below it.
     """
     groups = _equal_tickets(tickets)
     id_width = max((len(ticket.id) for ticket in tickets), default=0)
     status_width = max((len(ticket.status) for ticket in tickets), default=0)
     left = width - id_width - status_width - 6
+    is_narrow = left <= NARROWEST_PLACE + NARROWEST_TITLE
+    left = width - len(INDENT) - 1 if is_narrow else left
     longest = max((len(_place(group[0])) for group in groups), default=0)
     place_width = min(longest, WIDEST_PLACE, max(left // 2, NARROWEST_PLACE))
     for group in groups:
@@ -36,7 +40,8 @@ def styled_list(
         style = "" if ticket.status in ACTIVE else "dim"
         yield StyledText(ticket.id.ljust(id_width), "bold")
         yield StyledText(f" {ticket.severity} ", SEVERITY_STYLES[ticket.severity])
-        yield StyledText(f"{ticket.status.ljust(status_width)} ", style)
+        status = f"{ticket.status}\n{INDENT}" if is_narrow else f"{ticket.status:<{status_width}} "
+        yield StyledText(status, style)
         yield StyledText(f"{_cut_left(_place(ticket), place_width).ljust(place_width)} ", "cyan")
         yield StyledText(f"{_cut(ticket.title, max(left - place_width, NARROWEST_TITLE))}\n", style)
         yield from _others(group[1:], width)

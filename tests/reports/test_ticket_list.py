@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from esper_audit.findings.finding import Category, Severity
@@ -44,6 +45,15 @@ def test_a_line_is_never_wider_than_the_screen(width: int) -> None:
     assert max(map(len, shown)) <= width
     assert "it.py:7" in shown[0]
     assert "it is broken" in shown[0]
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_long_ids_leave_place_and_title_a_line_of_their_own(width: int) -> None:
+    named = msgspec.structs.replace(a_ticket(7, "it is broken " * 20, LONG), id="E" * 44)
+    shown = lines(named, a_ticket(8, "short"), width=width)
+    assert max(map(len, shown)) <= width
+    assert shown[0] == f"{named.id} P3 open"
+    assert "it.py:7 it is broken" in shown[1]
 
 
 def test_equal_tickets_of_a_check_share_a_line() -> None:
