@@ -402,4 +402,4 @@ def test_the_group_names_its_verbs(tmp_path: Path) -> None:
     assert max(map(len, helped.splitlines())) <= 80
     unknown = ticket(tmp_path, "lst")
     assert unknown.returncode == 2
-    assert "unknown command 'lst' (commands: import, lint, list," in unknown.stderr
+    assert "unknown command 'lst' (commands: accept, import, lint, list," in unknown.stderr
