@@ -126,6 +126,22 @@ def test_a_large_cache_parses_each_file_once(tmp_path: Path, live_trees: LiveTre
     assert set(live_trees.parses.values()) == {1}
 
 
+def test_a_tree_that_does_not_fit_is_kept_in_part(
+    live_trees: LiveTrees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_cache, "MOST_LINES_OF_LARGE_TREE", 20)
+    cache = SourceCache({f"m{n}.py": b"x = 1\n" * 9 for n in range(9)}.get, most_lines=50)
+    with collector_off():
+        for number in range(5):
+            cache.source(f"m{number}.py")
+        assert live_trees.peak == 5
+        for number in range(5, 9):
+            cache.source(f"m{number}.py")
+    for number, parses in ((4, 2), (8, 1)):
+        cache.source(f"m{number}.py")
+        assert live_trees.parses[f"m{number}.py"] == parses
+
+
 TEXTS = ["a = 1\nbé = [\n    2,\n]\n", "a = 1\r\nbé = [\r\n    2,\r\n]", "a = 1\rbé = [\r2]\r"]
 
 
