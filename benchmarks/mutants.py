@@ -210,7 +210,10 @@ class Trials:
         """Yield the findings of the rules in a file of a tree."""
         path = os.path.normpath(os.path.join(tree, "esper_ref", file))
         today = f"{dt.datetime.now(dt.UTC).date()}"
-        request = CheckRequest(paths=[path], jobs=1, cache=False, baseline=False, today=today)
+        every = sorted(self.rules)  # some are off unless selected
+        request = CheckRequest(
+            paths=[path], select=every, jobs=1, cache=False, baseline=False, today=today
+        )
         for finding in check(find_project([tree]), request).findings:
             yield CheckOutput(f"{finding.check}[{finding.location.symbol}]", finding.message, False)
 

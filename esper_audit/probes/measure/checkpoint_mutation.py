@@ -6,6 +6,8 @@ import copy
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from torch import Tensor
+
 ADDED = "added-by-the-probe"
 Path = tuple[object, ...]
 
@@ -24,10 +26,12 @@ def without_one_entry(
 def with_extra_entry(
     checkpoint: object, open_names: Collection[str]
 ) -> Iterator[tuple[str, object]]:
-    """Yield (name, checkpoint) for each mapping, with an entry added to that mapping."""
+    """Yield (name, checkpoint) for each mapping, with an entry added: a tensor among tensors, else 0."""
     for path in _mappings(checkpoint, open_names):
         more = copy.deepcopy(checkpoint)
-        _at(more, path)[ADDED] = 0
+        mapping = _at(more, path)
+        value = next(iter(mapping.values()), 0)
+        mapping[ADDED] = value.clone() if isinstance(value, Tensor) else 0
         yield _path_text(path), more
 
 
