@@ -47,8 +47,8 @@ class UnknownAttribute(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "45 of 49 by a reader in 96 packages, after mending on them; 30 of 59 in the four rounds of "
-        "packages before mending on each"
+        "50 of 55 by a reader in 111 packages, after mending on them; 35 of 64 in five rounds of unseen "
+        "packages, before mending on each"
     )
     triggers = Triggers(
         nodes=frozenset({"ClassDef"}), calls=ASKING, parts=frozenset({"self.", "attr("})

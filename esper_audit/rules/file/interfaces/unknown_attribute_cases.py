@@ -56,6 +56,7 @@ VALID = (
         """
         class WorkerExtension:
             def load(self, weights):
+                self.loaded = True
                 self.get_runner().load(weights)
 
             def get_runner(self):
@@ -425,6 +426,20 @@ INVALID = (
             (16, "`self.last_linear` is set nowhere in `Encoder` or its bases"),
             (19, "`self.embed_dim` is set nowhere in `Encoder` or its bases"),
         ),
+    ),
+    Invalid(
+        "a constructor that reads what only another base would have",
+        """
+        from torch import nn
+
+
+        class Prompt(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.register_to_config(width=width)
+                self.body = nn.Linear(width, width)
+        """,
+        ((7, "`self.register_to_config` is set nowhere in `Prompt` or its bases"),),
     ),
     Invalid(
         "a switch that the class turns on",

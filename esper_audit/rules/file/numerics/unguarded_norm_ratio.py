@@ -22,6 +22,7 @@ from esper_audit.source.idioms.norms.quotient_uses import (
     is_contracted,
     is_guarded_by_callers,
     is_scale,
+    is_taken_both_ways,
 )
 from esper_audit.source.idioms.numerics.value_origins import returned
 from esper_audit.source.syntax.ast_walk import walk
@@ -63,14 +64,14 @@ class UnguardedNormRatio(Rule):
     inf, or NaN. The gate that reads it accepts the seed, or a running average never recovers. Among
     the rows of a caller one of zeros (an unknown word) is usual.
 
-    Quiet: a tensor of a model divided by its own norm, directly or through a product with the
-    quotient (clip coefficients, projections), which is bounded and NaN only for the zero vector
-    (option `own_norm`); the norms of weights, constants and windows; an epsilon of 1e-4 or more; norm
-    layers; relative errors (`|a - b| / |b|`); what is no norm over a norm, and distances between two
-    points below the line, and ratios by which a method scales a tensor, a step (option
-    `any_numerator`); a norm that each caller in the file tests; rows of numpy and rows that a function rescales
-    without returning them; hyperparameters and limits such as `max_norm`; counts of all parameters; constructors and
-    geometry; decibels (`log10`), which are infinite by definition.
+    Quiet: a tensor of a model divided by its own norm, directly or through a product with the quotient
+    (clip coefficients, projections), which is bounded and NaN only for the zero vector (option
+    `own_norm`); the norms of weights, constants and windows; an epsilon of 1e-4 or more; norm layers;
+    relative errors (`|a - b| / |b|`); what is no norm over a norm, and distances between two points below
+    the line, and ratios by which a method scales a tensor, a step, or that are taken both ways, the sides
+    of a shape (option `any_numerator`); a norm that each caller in the file tests; rows of numpy and rows
+    that a function rescales without returning them; hyperparameters and limits such as `max_norm`; counts
+    of all parameters; constructors and geometry; decibels (`log10`), which are infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
     """
@@ -80,7 +81,7 @@ class UnguardedNormRatio(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 57 packages, after mending on them; 0 of 5 in 84 before mending on each, 2 of 2 in "
+        "0 of 0 in 84 packages, after mending on them; 0 of 7 in 84 before mending on each; 2 of 2 in "
         "19 before"
     )
     triggers = Triggers(
@@ -143,7 +144,8 @@ class UnguardedNormRatio(Rule):
             return ""
         parts = [part for part in walk(division.left) if isinstance(part, ast.expr)]
         is_of_norms = any(map(flow.is_norm, parts)) and not has_difference(flow.measures(core))
-        is_reported = is_of_norms and not is_scale(flow, division)
+        is_kept = is_scale(flow, division) or is_taken_both_ways(flow, division)
+        is_reported = is_of_norms and not is_kept
         if not is_reported and not self.options.any_numerator:
             return ""
         if epsilon is None:

@@ -46,6 +46,15 @@ VALID = (
         """,
     ),
     Valid(
+        "the sides of a shape",
+        """
+        def grid(n, first, second):
+            wide = torch.linalg.norm(first, dim=1)
+            high = torch.linalg.norm(second, dim=1)
+            return n * wide / high, n * high / wide
+        """,
+    ),
+    Valid(
         "a norm that each caller tests",
         """
         def solve(x, dx):

@@ -88,10 +88,9 @@ def is_method_of_mixin(
 def _is_borrowed(family: ClassFamily) -> bool:
     """Return whether the methods of a class are put on objects of other classes.
 
-    Such a class makes no object: a module without a constructor, any other that sets nothing at all.
+    Such a class has no constructor of its own, and reads what the other class has.
     """
-    is_empty = not any(member.bound for member in family.members)
-    return (is_empty or family.is_module) and family.method("__init__") is None
+    return family.method("__init__") is None
 
 
 def _is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:
@@ -113,6 +112,8 @@ def _is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> 
 
 def _is_tallied(method: Function, file: FileView) -> bool:
     """Return whether the file calls a method only in methods of that name: a count over the parts."""
+    if method.name.startswith("__"):
+        return False
     calls = [
         call
         for call in file.nodes(ast.Call)

@@ -8,7 +8,7 @@ from esper_audit.source.idioms.norms.norm_expressions import name_of, split_epsi
 from esper_audit.source.idioms.norms.norm_helpers import NormHelpers
 from esper_audit.source.idioms.norms.norms import NormFlow
 from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import text_of
 
@@ -43,6 +43,22 @@ def _is_operand_in_caller(call: ast.Call, file: FileView) -> bool:
 def is_scale(flow: NormFlow, division: ast.BinOp) -> bool:
     """Return whether a method multiplies a tensor by a quotient, which is then the size of a step."""
     return any(name_of(_above(use, flow)) in SCALING for use in flow.uses(division))
+
+
+def is_taken_both_ways(flow: NormFlow, division: ast.BinOp) -> bool:
+    """Return whether a function divides two values by each other, as the sides of a shape."""
+    above, below = _operands(division)
+    return any(
+        below & other_above and above & other_below
+        for other_above, other_below in map(_operands, flow.divisions)
+    )
+
+
+def _operands(division: ast.BinOp) -> tuple[set[str], set[str]]:
+    """Return the names above and below the line."""
+    sides = (division.left, division.right)
+    above, below = ({n.id for n in walk(side) if isinstance(n, ast.Name)} for side in sides)
+    return above - below, below - above
 
 
 def is_guarded_by_callers(flow: NormFlow, division: ast.BinOp, file: FileView) -> bool:
