@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
 from statistics import median, quantiles
 
 import torch
@@ -36,46 +35,59 @@ def network() -> nn.Module:
     )  # fmt: skip
 
 
-def training() -> Callable[[], float]:
-    """Return a function that trains for some steps and returns the seconds that one took."""
-    model, x, y = network(), torch.randn(8, 3, 32, 32), torch.randint(0, 10, (8,))
-    optimizer = torch.optim.AdamW(model.parameters())
+class Training:
+    """A small training that goes on whenever it is asked to."""
 
-    def seconds_a_step() -> float:
+    def __init__(self) -> None:
+        self.model, self.x, self.y = (
+            network(),
+            torch.randn(8, 3, 32, 32),
+            torch.randint(0, 10, (8,)),
+        )
+        self.optimizer = torch.optim.AdamW(self.model.parameters())
+
+    def train(self) -> float:
+        """Take some steps, and return the seconds that one took."""
         start = time.process_time()
         for _ in range(STEPS):
-            optimizer.zero_grad()
-            F.cross_entropy(model(x), y).backward()
-            optimizer.step()
+            self.optimizer.zero_grad()
+            F.cross_entropy(self.model(self.x), self.y).backward()
+            self.optimizer.step()
         return (time.process_time() - start) / STEPS
 
-    return seconds_a_step
+    def evaluate(self) -> None:
+        self.model.eval()
+        with torch.no_grad():
+            for _ in range(2):
+                self.model(self.x)
+        self.model.train()
 
 
-def seconds_watched(train: Callable[[], float], steps: int, folder: str) -> float:
-    """Return the seconds of a step with hooks, or with the hooks of steps gone where `steps` is 1."""
+def seconds_watched(training: Training, steps: int, folder: str) -> float:
+    """Return the seconds of a step with all hooks, or with those of `steps` steps gone."""
     run = Run(folder, folder)
     hooks = Hooks(run, make_monitors(run, only=()), steps)
     hooks.install()
+    for _ in range(3 if steps else 0):  # two evaluations, and training after them
+        training.train()
+        training.evaluate()
     if steps:
-        train()
-    seconds = train()
+        training.train()
+    seconds = training.train()
     hooks.remove()
     return seconds
 
 
-def paired(
-    train: Callable[[], float], steps: int, rounds: int, folder: str
-) -> list[tuple[float, float]]:
+def paired(training: Training, steps: int, rounds: int, folder: str) -> list[tuple[float, float]]:
     """Return the seconds of a bare and of a watched step, for each round."""
     pairs = []
     for number in range(rounds):
         if number % 2:
-            bare = train()
-            watched = seconds_watched(train, steps, folder)
+            bare = training.train()
+            watched = seconds_watched(training, steps, folder)
         else:
-            watched = seconds_watched(train, steps, folder)
-            bare = train()
+            watched = seconds_watched(training, steps, folder)
+            bare = training.train()
         pairs.append((bare, watched))
     return pairs
 
@@ -85,11 +97,11 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=40)
     rounds = arguments.parse_args().rounds
     torch.set_num_threads(1)
-    train = training()
-    train()
+    training = Training()
+    training.train()
     with tempfile.TemporaryDirectory() as folder:
         for name, steps, aim in (("with hooks", 0, AIM), ("after the hooks of steps", 1, 1.0)):
-            pairs = paired(train, steps, rounds, folder)
+            pairs = paired(training, steps, rounds, folder)
             low, middle, high = quantiles([watched / bare for bare, watched in pairs])
             bare_ms = 1000 * median(bare for bare, _ in pairs)
             print(
