@@ -134,6 +134,7 @@ LAYER_FAMILIES: dict[str, tuple[type[nn.Module], ...]] = {
 }
 OTHER_FAMILY = "other"
 WHOLE = "whole"
+FAMILIES = (*LAYER_FAMILIES, OTHER_FAMILY, WHOLE)
 
 Groups = dict[str, list[nn.Parameter]]
 
@@ -276,7 +277,9 @@ class GradientHealthMonitor:
         """Take over what `to_dict` wrote. Another key or a wrong value is an error."""
         require_keys("GradientHealthMonitor", d, ("seed", "host"))
         for side in ("seed", "host"):
-            read("GradientHealthMonitor", d, side, mapping)
+            norms = read("GradientHealthMonitor", d, side, mapping)
+            known = [family for family in FAMILIES if family in norms]
+            require_keys(f"GradientHealthMonitor {side}", norms, known)
         if d["seed"] or d["host"]:  # whatever was observed was observed as a whole, on both sides
             for side in ("seed", "host"):
                 require_keys(f"GradientHealthMonitor {side}", {WHOLE} & set(d[side]), (WHOLE,))

@@ -112,6 +112,7 @@ WRONG: list[tuple[tuple[str, ...], object]] = [
     ((*EXTRA, "monitor"), 0),
     ((*EXTRA, "monitor", "seed"), 0),
     ((*EXTRA, "monitor", "seed", "whole"), 0),
+    ((*EXTRA, "monitor", "seed"), {"unknown": {"count": 1}}),
     ((*EXTRA, "monitor", "seed", "whole", "count"), "many"),
     ((*EXTRA, "monitor", "seed", "whole", "beta"), 1.5),
     ((*EXTRA, "monitor", "host", "whole", "average"), "a"),

@@ -6,6 +6,7 @@ import faulthandler
 import mmap
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -14,7 +15,12 @@ import pytest
 
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.project.workers import limited_work
-from esper_audit.project.workers.limited_work import WorkLimits, set_status
+from esper_audit.project.workers.limited_work import (
+    ProcessState,
+    WorkLimits,
+    process_state,
+    set_status,
+)
 from esper_audit.project.workers.parallel import map_files
 from esper_audit.project.workers.spawned_worker import NamedWork
 
@@ -124,6 +130,38 @@ def test_a_step_that_takes_too_long_is_named_and_the_file_done_without_it(jobs: 
         "05.py: took longer than 0.5 s"
     ]
     assert [found[path] for path in ("04.py", "06.py")] == [well("04.py"), well("06.py")]
+
+
+def patient(path: str, without: Collection[str]) -> FileOutcome:
+    """Take twice the limit by the clock over one file, and for ever over another."""
+    time.sleep({"03.py": 1.0, "05.py": 60.0}.get(path, 0.0))
+    return well(path)
+
+
+def test_a_file_that_waits_for_a_busy_processor_gets_more_time_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = ProcessState(is_busy=True, seconds=0.0)
+    monkeypatch.setattr(limited_work, "process_state", lambda _pid: waiting)
+    found = {o.path: o for o in map_files(patient, PATHS[:7], 1, FileOutcome, limits=SHORT)}
+    assert found["03.py"] == well("03.py")
+    assert [problem.sentence() for problem in found["05.py"].not_analysed] == [
+        "05.py: took longer than 0.5 s"
+    ]
+
+
+def test_a_process_that_works_is_busy_and_one_that_sleeps_is_not() -> None:
+    own = process_state(os.getpid())
+    if own is None:
+        pytest.skip("no /proc here")
+    assert own.is_busy
+    assert own.seconds > 0
+    with subprocess.Popen(["sleep", "60"]) as sleeping:
+        time.sleep(0.2)
+        state = process_state(sleeping.pid)
+        sleeping.kill()
+    assert state is not None
+    assert not state.is_busy
 
 
 def test_a_step_that_takes_too_much_memory_is_named_and_the_file_done_without_it() -> None:

@@ -22,12 +22,19 @@ from esper_audit.findings.finding import NotAnalysed
 STATUS_BYTES = 256
 POLL_SECONDS = 0.2
 PAGES_FILE = "/proc/{pid}/statm"
+STATE_FILE = "/proc/{pid}/stat"
+WORKS_OR_WAITS = (b"R", b"D")  # for a processor, or for a disk
+MOST_BUSY = 6
 MEBIBYTE = 1 << 20
 KIBIBYTE = 1 << 10
 
 
 class WorkLimits(NamedTuple):
-    """What one file may cost: seconds by the clock, and added resident memory in MiB."""
+    """What one file may cost: seconds, and added resident memory in MiB.
+
+    The seconds are of the processor where a process works, so that a busy machine costs no file, and by the
+    clock where it sleeps. By the clock they are never more than `MOST_BUSY` times as many.
+    """
 
     seconds: float = 10.0
     memory: int = 512
@@ -75,6 +82,7 @@ class LimitedWork(Generic[Result]):
         self._broken = ""
         self._failed: dict[str, NotAnalysed] = {}
         self._since = 0.0
+        self._processor_before: float | None = None  # the file, once it is asked for
         self._memory_read = 0.0
         self._inherited_memory = 0
 
@@ -87,13 +95,14 @@ class LimitedWork(Generic[Result]):
         """Note that a process starts with memory that does not count."""
         self._word[:STATUS_BYTES] = b" " * STATUS_BYTES
         self._since = self._memory_read = time.monotonic()
+        self._processor_before = None
         self._inherited_memory = inherited_memory
 
     def accept(self, data: bytes) -> Result:
         """Return the result that a process has encoded."""
         result = msgspec.msgpack.decode(data, type=self._kind)
         self.remaining.remove(result.path)
-        self._since = time.monotonic()
+        self._since, self._processor_before = time.monotonic(), None
         return self._with_failures(result)
 
     def is_over_limit(self, pid: int) -> bool:
@@ -101,7 +110,7 @@ class LimitedWork(Generic[Result]):
         if self._limits is None:
             return False
         now = time.monotonic()
-        if now - self._since > self._limits.seconds:
+        if self._is_too_long(pid, now - self._since, self._limits.seconds):
             self._broken = f"took longer than {self._limits.seconds:g} s"
             return True
         if now - self._memory_read < POLL_SECONDS:
@@ -110,6 +119,17 @@ class LimitedWork(Generic[Result]):
         if own_memory(pid) - self._inherited_memory > self._limits.memory * MEBIBYTE:
             self._broken = f"took more than {self._limits.memory} MiB of memory"
         return bool(self._broken)
+
+    def _is_too_long(self, pid: int, elapsed: float, seconds: float) -> bool:
+        """Return whether a process took too long, and did not merely wait for its turn."""
+        state = process_state(pid)
+        if state is None:
+            return elapsed > seconds
+        if self._processor_before is None:
+            self._processor_before = state.seconds
+        used = state.seconds - self._processor_before
+        is_busy = state.is_busy and used < seconds and elapsed < MOST_BUSY * seconds
+        return elapsed > seconds and not is_busy
 
     def lost(self, signal_number: int) -> Result | None:
         """Return the result of the file that ended a process, None if there is none or it is tried again.
@@ -139,6 +159,24 @@ class LimitedWork(Generic[Result]):
             return result
         known: list[NotAnalysed] = msgspec.structs.asdict(result)["not_analysed"]  # type: ignore[arg-type]  # a struct
         return msgspec.structs.replace(result, not_analysed=sorted({*known, *failed}), lost=True)  # type: ignore[type-var]  # likewise
+
+
+class ProcessState(NamedTuple):
+    """Whether a process works or waits to, and the processor seconds that it has used."""
+
+    is_busy: bool
+    seconds: float
+
+
+def process_state(pid: int) -> ProcessState | None:
+    """Return the state of a process, None without /proc or where the process is gone."""
+    try:
+        with open(STATE_FILE.format(pid=pid), "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()  # what is before is its name
+        ticks = int(fields[11]) + int(fields[12])
+    except (OSError, ValueError, IndexError):
+        return None
+    return ProcessState(fields[0] in WORKS_OR_WAITS, ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def own_memory(pid: int) -> int:
