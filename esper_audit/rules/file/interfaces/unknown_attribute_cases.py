@@ -6,6 +6,27 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a function inside a method that is put on an object of another class",
+        """
+        from torch import nn
+
+
+        class Injection(nn.Module):
+            def __init__(self, unet):
+                super().__init__()
+                self.unet = unet
+
+                def forward(self, x):
+                    return self.attn(self.norm(x))
+
+                for block in self.unet.blocks:
+                    block.forward = forward.__get__(block)
+
+            def forward(self, x):
+                return self.unet(x)
+        """,
+    ),
+    Valid(
         "a module that a trainer runs",
         """
         from torch import nn

@@ -40,15 +40,18 @@ class HalfPrecisionNorm(Rule):
     Quiet: a conversion before the square or a `dtype=` in the sum; `torch.norm`, which sums in float32;
     functions that name no half precision; where autocast is turned off.
 
+    Off unless selected: where the values are bounded, which the code seldom shows, nothing overflows.
+
     Tickets: real code
     """
 
     contract = "finite-numbers"
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
+    default = False
     precision = (
-        "0 of 1 by readers in 28 packages (bounded logarithms); 0 of 5 in 49 packages more, before "
-        "mending on them"
+        "0 of 3 in 15 packages seen last (values that were normalised or are bounded); before: 0 of 1 in 28, "
+        "and 0 of 5 in 49 more"
     )
     triggers = Triggers(
         calls=ROOTS,

@@ -32,7 +32,7 @@ class InplaceBiasCorrection(Rule):
     step decays a corrected value and corrects it again, and the optimizer diverges or stops.
 
     Quiet: a correction of a copy, and of what a division gave; averages that the function made
-    itself.
+    itself; the mean over ranks of what a collective has summed.
 
     Tickets: real code
     """
@@ -41,7 +41,7 @@ class InplaceBiasCorrection(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "0 findings in 19 packages"
+    precision = "0 of 0 in 34 packages, after mending; 0 of 12 before (one pattern of colossalai, the mean over ranks)"
     triggers = Triggers(
         calls=CHANGING,
         nodes=frozenset({"AugAssign"}),
@@ -60,6 +60,19 @@ class InplaceBiasCorrection(Rule):
                 n_hat = m.clone().div_(1 - b1**t)
                 denominator = v.sqrt().div_(1 - b2**t).add_(1e-8)
                 return m_hat / denominator + n_hat
+            """,
+        ),
+        Valid(
+            "the mean over ranks",
+            """
+            import torch.distributed as dist
+            def step(self, state, grad, beta):
+                rows = state["rows"]
+                rows.mul_(beta).add_(grad.mean(-1), alpha=1 - beta)
+                if self.size > 1:
+                    dist.all_reduce(rows, group=self.group)
+                    rows.div_(self.size)
+                return rows.rsqrt()
             """,
         ),
         Valid(

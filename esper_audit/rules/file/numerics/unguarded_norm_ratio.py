@@ -29,6 +29,7 @@ from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
+PERCENT = 100
 FLOAT = frozenset({"float", "int", "item"})
 UNBOUNDED = "is unbounded: if `{}` is 0, only the epsilon keeps it finite"
 EMPTY = "divides by `{}`, which is 0 for a module without parameters"
@@ -71,7 +72,8 @@ class UnguardedNormRatio(Rule):
     the line, and ratios by which a method scales a tensor, a step, or that are taken both ways, the sides
     of a shape (option `any_numerator`); a norm that each caller in the file tests; rows of numpy and rows
     that a function rescales without returning them; hyperparameters and limits such as `max_norm`; counts
-    of all parameters; constructors and geometry; decibels (`log10`), which are infinite by definition.
+    of all parameters, and shares of them in percent; constructors and geometry; decibels (`log10`), which
+    are infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
     """
@@ -81,7 +83,7 @@ class UnguardedNormRatio(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 84 packages, after mending on them; 0 of 7 in 84 before mending on each; 2 of 2 in "
+        "0 of 0 in 99 packages, after mending on them; 0 of 13 in 99 before mending on each; 2 of 2 in "
         "19 before"
     )
     triggers = Triggers(
@@ -129,6 +131,7 @@ class UnguardedNormRatio(Rule):
         name = ast.unparse(core)
         if is_count:
             is_known = flow.is_computed_count(core) or flow.is_count(division.left)
+            is_known = is_known and not _is_percentage(division)
             return EMPTY.format(name) if is_known else ""
         if len(factors) > 1 or flow.is_normalisation(division, core):
             is_user_data = (
@@ -167,6 +170,13 @@ class UnguardedNormRatio(Rule):
             safe=False,
             description=f"return 0 if `{core}` is 0, and bound the ratio otherwise",
         )
+
+
+def _is_percentage(division: ast.BinOp) -> bool:
+    """Return whether a quotient is a share in percent, which is for people to read."""
+    return any(
+        isinstance(part, ast.Constant) and part.value == PERCENT for part in walk(division.left)
+    )
 
 
 def _is_plain_number(name: str, flow: NormFlow) -> bool:

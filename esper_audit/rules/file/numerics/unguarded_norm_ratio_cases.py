@@ -11,6 +11,18 @@ UNGUARDED = "`{}` divides by the norm `{}` without a guard"
 
 VALID = (
     Valid(
+        "a share in percent",
+        """
+        import logging
+
+
+        def summary(model):
+            trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+            total = sum(p.numel() for p in model.parameters())
+            logging.info("trained: %.1f %%", trained * 100.0 / total)
+        """,
+    ),
+    Valid(
         "rows that nothing is multiplied with",
         """
         def unit_rows(table):

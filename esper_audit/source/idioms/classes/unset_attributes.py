@@ -17,6 +17,7 @@ from esper_audit.source.syntax.names import (
     defaults,
     dotted,
     identifiers,
+    parameters,
     terminal_name,
     text_of,
 )
@@ -60,6 +61,7 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
             and not _is_switched_off(use, family, file)
             and not _is_of_other_class(use, file)
             and not _is_tallied(use.method, file)
+            and not _is_of_inner_function(use, file)
         )
         yield from islice(needed, 1)
 
@@ -108,6 +110,16 @@ def _is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> 
         if any(_is_only_off(family.bindings(switch)) for switch in switches):
             return True
     return False
+
+
+def _is_of_inner_function(use: AttributeUse, file: FileView) -> bool:
+    """Return whether a function inside the method has a parameter with the name of the object.
+
+    Such a function is put on an object of another class (`block.forward = forward.__get__(block)`).
+    """
+    inner = [function for function in file.functions(use.node) if function is not use.method]
+    name = own_name(use.method)
+    return any(name in {p.arg for p in parameters(function.args)} for function in inner)
 
 
 def _is_tallied(method: Function, file: FileView) -> bool:

@@ -12,6 +12,7 @@ from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 DECAYING = frozenset({"mul_", "_foreach_mul_"})
+SUMMING = frozenset({"all_reduce", "reduce", "reduce_scatter", "all_reduce_"})
 UPDATING = frozenset({"lerp_", "_foreach_lerp_"})
 ADDING = frozenset({"add_", "addcmul_", "_foreach_add_", "_foreach_addcmul_"})
 LOOKUPS = frozenset({"get", "setdefault"})
@@ -40,10 +41,24 @@ def is_running_average(target: ast.expr, change: ast.Call | ast.AugAssign, file:
     if not functions or not name:
         return ""
     function = functions[-1]
+    if _is_summed_over_ranks(name, function, change):
+        return ""
     for known in _aliases(target, file):
         if _is_updated_before(known, function, change) and _is_kept(known, function, change, file):
             return known
     return name if _is_given_average(name, function, file) else ""
+
+
+def _is_summed_over_ranks(name: str, function: Function, change: ast.Call | ast.AugAssign) -> bool:
+    """Return whether a collective sums the tensor above a place: what is divided there is the sum over ranks."""
+    calls = [node for node in scan(function, {ast.Call}) if isinstance(node, ast.Call)]
+    return any(
+        terminal_name(call.func) in SUMMING
+        and call.args
+        and dotted(call.args[0]) == name
+        and call.lineno < change.lineno
+        for call in calls
+    )
 
 
 def _is_quotient(node: ast.expr) -> bool:
