@@ -40,12 +40,14 @@ from esper_audit.project.config import Project
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppression.expected_failures import stale_expectations
 from esper_audit.rules.suppression.suppressions import Suppressor
+from esper_audit.text.markdown import count
 from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
 DECIDED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.UNEXPECTED_PASS})
 EXCERPT_LINES = 5
+NO_CLASSES = "holds no module class to probe"
 SUBJECTS = "subjects"  # the path of a note that concerns no file
 
 
@@ -209,6 +211,12 @@ def _explored(
     if others or (not request.subjects and project.config.subjects):
         declared = msgspec.structs.replace(request, subjects=others)
         audit = _merge_result(audit, project, run_probes(project, declared, progress), "")
+    is_empty = not (result.coverage.classes or audit.records or audit.not_analysed)
+    if is_empty and request.shard.is_whole:
+        lost = count(len(result.coverage.not_importable), "module")
+        why = f"{NO_CLASSES} ({lost} not importable)" if lost[0] != "0" else NO_CLASSES
+        empty = [NotAnalysed(name, why) for name in request.subjects or ["."]]
+        audit = msgspec.structs.replace(audit, not_analysed=empty)
     tickets = project.resolve(project.config.tickets)
     audit = _without_allowed(audit, project, request)
     return read_baseline(tickets, request.today).apply(audit, tickets, {})

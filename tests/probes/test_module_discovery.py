@@ -126,6 +126,17 @@ def test_a_module_that_cannot_be_imported_is_listed_and_changes_no_status(root: 
     assert ran.status == 0
 
 
+def test_a_target_without_a_class_is_not_looked_at_and_not_clean(root: Path) -> None:
+    write(
+        root, {"plain/__init__.py": "x = 1", "broken/__init__.py": "import nowhere\nclass A: pass"}
+    )
+    plain = command("probe", "plain")
+    assert "plain: holds no module class to probe" in plain.out
+    broken = command("probe", "broken")
+    assert "(1 module not importable)" in " ".join(broken.out.split())
+    assert (plain.status, broken.status) == (3, 3)
+
+
 def test_a_name_that_is_nothing_is_an_error(root: Path) -> None:
     ran = command("probe", "nowhere_at_all")
     assert ran.status == 2
