@@ -33,7 +33,7 @@ def test_a_dry_run_lists_what_it_would_open_and_writes_nothing(tmp_path: Path) -
     assert files(tmp_path) == before
     lines = ran.out.splitlines()
     opened = [line for line in lines if line.startswith("  would open ")]
-    assert [line.split()[3] for line in opened] == ["P2:", "P3:"]
+    assert [line.split()[3] for line in opened] == ["P2", "P3"]
     assert sum(line.startswith("  would write tickets/") for line in lines) == 2
 
 

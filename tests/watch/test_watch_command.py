@@ -46,7 +46,7 @@ def test_a_suspicion_of_a_rule_is_confirmed(tmp_path: Path) -> None:
 
 def test_one_monitor_alone(tmp_path: Path) -> None:
     run = watch(tmp_path, "--only", "loss-inputs", "--", sys.executable, "train.py", script=MISSING)
-    assert "1 check on" in run.stdout, run.stdout
+    assert "1 monitor on" in run.stdout, run.stdout
     assert watch(tmp_path, "--only", "loss-input", "--", "x").returncode == 2
 
 
