@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from esper_audit.findings.finding import Severity
 from esper_audit.project.config import find_project
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ Command: TypeAlias = Callable[..., None]
 Decorator: TypeAlias = Callable[[Command], Command]
 
 TEXT_OR_JSON = ("text", "json")
+SEVERITIES = [severity.value for severity in Severity]
 
 config_option = click.option(
     "--config",
@@ -40,6 +42,20 @@ until_option = click.option(
     default="",
     metavar="YYYY-MM-DD",
     help="Last day of an acceptance; then the ticket is open again.",
+)
+check_option = click.option("--check", "checks", multiple=True, metavar="ID", help="Rule or probe.")
+contract_option = click.option(
+    "--contract", "contracts", multiple=True, metavar="ID", help="Contract."
+)
+severity_option = click.option(
+    "--severity",
+    "severities",
+    multiple=True,
+    type=click.Choice(SEVERITIES),
+    help="Severity of the ticket.",
+)
+path_option = click.option(
+    "--path", "paths", multiple=True, metavar="PATH", help="File, folder or pattern."
 )
 no_cache_option = click.option("--no-cache", is_flag=True, help="Analyse every file again.")
 

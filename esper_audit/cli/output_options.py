@@ -8,13 +8,12 @@ from typing import Any
 import click
 import msgspec
 
-from esper_audit.cli.options import Command
+from esper_audit.cli.options import SEVERITIES, Command
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.reports.output_formats import find_format, format_of_file, shipped_formats
 
 COUNTED_FORMATS = frozenset({"text"})
-SEVERITIES = [severity.value for severity in Severity]
 
 
 OPTIONS = [

@@ -213,8 +213,8 @@ def _explored(
         audit = _merge_result(audit, project, run_probes(project, declared, progress), "")
     is_empty = not (result.coverage.classes or audit.records or audit.not_analysed)
     if is_empty and request.shard.is_whole:
-        lost = count(len(result.coverage.not_importable), "module")
-        why = f"{NO_CLASSES} ({lost} not importable)" if lost[0] != "0" else NO_CLASSES
+        lost = len(result.coverage.not_importable)
+        why = NO_CLASSES + (f" ({count(lost, 'module')} not importable)" if lost else "")
         empty = [NotAnalysed(name, why) for name in request.subjects or ["."]]
         audit = msgspec.structs.replace(audit, not_analysed=empty)
     tickets = project.resolve(project.config.tickets)

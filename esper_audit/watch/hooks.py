@@ -111,12 +111,6 @@ class Hooks:
             self.run.status.end()
         self.remove()
 
-    def _step_done(self, optimizer: Optimizer) -> None:
-        self.send("step_ended", optimizer)
-        self.run.step += 1
-        if self.steps and self.run.step >= self.steps:
-            self._leave_steps()
-
     def _leave_steps(self) -> None:
         """Let the monitors of steps go, and take the hooks off calls while none listens to them."""
         if not all(monitor.stays for monitor in self.monitors):
@@ -156,7 +150,10 @@ class Hooks:
         self.send("step_begins", optimizer)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
-        self._step_done(optimizer)
+        self.send("step_ended", optimizer)
+        self.run.step += 1
+        if self.steps and self.run.step >= self.steps:
+            self._leave_steps()
 
     def _hook_backward(self) -> None:
         self._wrap(torch.autograd, "backward", self._before_backward)

@@ -8,8 +8,15 @@ import click
 import msgspec
 
 from esper_audit.cli.local_date import today
-from esper_audit.cli.options import project_options, until_option
-from esper_audit.cli.ticket.list import SEVERITIES, require_known
+from esper_audit.cli.options import (
+    check_option,
+    contract_option,
+    path_option,
+    project_options,
+    severity_option,
+    until_option,
+)
+from esper_audit.cli.ticket.list import require_known
 from esper_audit.cli.ticket.resolve import resolution_of
 from esper_audit.findings.errors import UsageError
 from esper_audit.project.config import Project
@@ -21,16 +28,10 @@ from esper_audit.workflow.actions import TicketActions
 
 
 @click.command("accept", short_help="Accept many active tickets with one reason.")
-@click.option("--check", "checks", multiple=True, metavar="ID", help="Rule or probe.")
-@click.option("--contract", "contracts", multiple=True, metavar="ID", help="Contract.")
-@click.option(
-    "--severity",
-    "severities",
-    multiple=True,
-    type=click.Choice(SEVERITIES),
-    help="Severity of the ticket.",
-)
-@click.option("--path", "paths", multiple=True, metavar="PATH", help="File, folder or pattern.")
+@check_option
+@contract_option
+@severity_option
+@path_option
 @click.option("--all", "is_all", is_flag=True, help="Every active ticket.")
 @click.option("--evidence", required=True, metavar="TEXT", help="Reason, in Markdown.")
 @until_option

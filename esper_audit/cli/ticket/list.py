@@ -9,10 +9,16 @@ from typing import Any
 import click
 import msgspec
 
-from esper_audit.cli.options import format_option, project_options
+from esper_audit.cli.options import (
+    check_option,
+    contract_option,
+    format_option,
+    path_option,
+    project_options,
+    severity_option,
+)
 from esper_audit.cli.screen import for_screen
 from esper_audit.findings.errors import UsageError
-from esper_audit.findings.finding import Severity
 from esper_audit.project.config import Project
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.terminal import width
@@ -23,7 +29,6 @@ from esper_audit.tickets.ticket import Ticket
 
 VERSION = 1
 STATUSES = [ACTIVE_ONLY, ALL, *(status.value for status in Status)]
-SEVERITIES = [severity.value for severity in Severity]
 
 
 @click.command("list", short_help="List tickets, by default the active ones.")
@@ -37,17 +42,11 @@ SEVERITIES = [severity.value for severity in Severity]
     show_default=True,
     help="Status as listed above.",
 )
-@click.option(
-    "--severity",
-    "severities",
-    multiple=True,
-    type=click.Choice(SEVERITIES),
-    help="Severity of the ticket.",
-)
+@severity_option
 @click.option("--domain", "domains", multiple=True, metavar="NAME", help="Domain, or a parent.")
-@click.option("--contract", "contracts", multiple=True, metavar="ID", help="Contract.")
-@click.option("--check", "checks", multiple=True, metavar="ID", help="Rule or probe.")
-@click.option("--path", "paths", multiple=True, metavar="PATH", help="File, folder or pattern.")
+@contract_option
+@check_option
+@path_option
 @format_option()
 @project_options
 def command(project: Project, *, style: str, **conditions: Any) -> None:

@@ -122,6 +122,9 @@ class LimitedWork(Generic[Result]):
 
     def _is_too_long(self, pid: int, elapsed: float, seconds: float) -> bool:
         """Return whether a process took too long, and did not merely wait for its turn."""
+        is_first = self._processor_before is None
+        if elapsed <= (min(POLL_SECONDS, seconds) if is_first else seconds):
+            return False  # without a look at a process that is soon done
         state = process_state(pid)
         if state is None:
             return elapsed > seconds
