@@ -131,9 +131,9 @@ def test_a_file_is_found_by_whole_words_before_and_after_they_are_indexed(
     store = FactStore(str(tmp_path), list(texts), cache=False)
     for number in range(words_before):
         store.paths_with(f"word{number}")
-    assert store.paths_with("seq") == ["a.py", "c.py", "d.py"]
-    assert store.paths_with("x") == store.paths_with("_x") == []
-    assert store.paths_with("sequence") == ["b.py"]
+    assert [*store.paths_with("seq")] == ["a.py", "c.py", "d.py"]
+    assert [*store.paths_with("x"), *store.paths_with("_x")] == []
+    assert [*store.paths_with("sequence")] == ["b.py"]
 
 
 REPEATED = "def f(x):\n    g(x.y)\n    g(x.y)\n    h(x.y, z=1)\n    z = x.y\n    return x.y\n"

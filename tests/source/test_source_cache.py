@@ -126,20 +126,18 @@ def test_a_large_cache_parses_each_file_once(tmp_path: Path, live_trees: LiveTre
     assert set(live_trees.parses.values()) == {1}
 
 
+@pytest.mark.parametrize(("files", "peak"), [(5, 5), (9, 2)])
 def test_a_tree_that_does_not_fit_is_kept_in_part(
-    live_trees: LiveTrees, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, live_trees: LiveTrees, files: int, peak: int
 ) -> None:
-    monkeypatch.setattr(source_cache, "MOST_LINES_OF_LARGE_TREE", 20)
-    cache = SourceCache({f"m{n}.py": b"x = 1\n" * 9 for n in range(9)}.get, most_lines=50)
+    texts = {f"m{number}.py": "x = 1\n" * 8 for number in range(files)}
+    index = open_index(find_project([str(write(tmp_path, texts))]), cache=False)
+    tree = Tree(str(tmp_path), index, most_lines=80)
     with collector_off():
-        for number in range(5):
-            cache.source(f"m{number}.py")
-        assert live_trees.peak == 5
-        for number in range(5, 9):
-            cache.source(f"m{number}.py")
-    for number, parses in ((4, 2), (8, 1)):
-        cache.source(f"m{number}.py")
-        assert live_trees.parses[f"m{number}.py"] == parses
+        for path in (*texts, *texts):
+            tree.source(path)
+    assert live_trees.peak == peak
+    assert set(live_trees.parses.values()) == {1 if peak == files else 2}
 
 
 TEXTS = ["a = 1\nbé = [\n    2,\n]\n", "a = 1\r\nbé = [\r\n    2,\r\n]", "a = 1\rbé = [\r2]\r"]

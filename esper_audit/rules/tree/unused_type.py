@@ -88,7 +88,7 @@ class UnusedType(TreeRule):
             return False
         definition = tree.index.definition(symbol)
         own_decorators = 1 if symbol.class_kind is ClassKind.DATACLASS else 0
-        if len(definition.decorators) > own_decorators or "metaclass" in definition.keywords:
+        if len(definition.decorators) > own_decorators or "metaclass" in dict(definition.keywords):
             return False
         hierarchy = tree.index.resolver.hierarchy
         if not all(map(NOT_COLLECTING.match, hierarchy.foreign_bases(symbol.key))):

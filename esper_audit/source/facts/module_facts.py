@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from sys import intern
 
 import msgspec
-from msgspec.structs import force_setattr
 
 from esper_audit.project.file_roles import Role
-from esper_audit.source.facts.access_path import AccessPath, words
+from esper_audit.source.facts.access_path import words
 from esper_audit.source.facts.records import (
-    CallArguments,
     Definition,
     DefinitionKind,
     FileFacts,
     Mention,
+    Paths,
     ScopeKind,
 )
+from esper_audit.source.facts.shared_parts import SharedParts
+
+NOTHING_ENCODED = memoryview(b"")
+NamesByName = dict[str, tuple[tuple[str, bool], ...]]
 
 
 class ModuleFacts:
     """The facts of a file, its path, the name of its module, and what it is for.
 
-    `encoded` are the facts as msgpack, which are decoded when they are first needed.
+    `encoded` are the facts as msgpack, which are decoded when they are first needed. `shared` holds the
+    parts of all facts of the tree.
     """
 
-    def __init__(self, path: str, name: str, role: Role, encoded: bytes) -> None:
+    def __init__(
+        self, path: str, name: str, role: Role, encoded: memoryview, shared: SharedParts
+    ) -> None:
         self.path = path
         self.name = name
         self.role = role
         self._encoded = encoded
+        self._shared = shared
 
     @cached_property
     def facts(self) -> FileFacts:
         """The facts."""
-        encoded, self._encoded = self._encoded, b""
-        facts = msgspec.msgpack.decode(encoded, type=FileFacts)
-        _share_equal_parts(facts)
+        facts = msgspec.msgpack.decode(self._encoded, type=FileFacts)
+        self._encoded = NOTHING_ENCODED
+        self._shared.share(facts)
         return facts
 
     @cached_property
@@ -84,29 +90,25 @@ class ModuleFacts:
                 found[name].append(definition.name)
         return found
 
-    @cached_property
-    def _bound(self) -> list[tuple[str, list[AccessPath], bool]]:
-        """Every name or attribute that is bound, what it is bound to, and whether other files see it."""
-        found = [
-            (name, paths, scope.kind is not ScopeKind.FUNCTION)
-            for scope in self.facts.scopes
-            for name, paths in scope.bindings.items()
-        ]
-        return found + [
-            (name, [bound.path for bound in bounds], True)
-            for definition in self.classes
-            for name, bounds in definition.attributes.items()
-        ]
+    def _bound(self) -> Iterator[tuple[str, Paths, bool]]:
+        """Yield every name or attribute that is bound, what it is bound to, and whether other files see it."""
+        for scope in self.facts.scopes:
+            is_seen = scope.kind is not ScopeKind.FUNCTION
+            for name, paths in scope.bindings.items():
+                yield name, paths, is_seen
+        for definition in self.classes:
+            for name, bounds in definition.attributes.items():
+                yield name, tuple(bound.path for bound in bounds), True
 
     @cached_property
-    def _other_names(self) -> dict[str, set[tuple[str, bool]]]:
+    def _other_names(self) -> NamesByName:
         """The names that are bound to each name, each with whether other files see it."""
-        return _inverted(self._bound, _aliased_names)
+        return _inverted(self._bound(), _aliased_names)
 
     @cached_property
-    def _names_of_results(self) -> dict[str, set[tuple[str, bool]]]:
+    def _names_of_results(self) -> NamesByName:
         """The names that are bound to an expression with each name in it, each with whether other files see it."""
-        return _inverted(self._bound, _source_names)
+        return _inverted(self._bound(), _source_names)
 
     def aliases(self, names: frozenset[str], *, results: bool = False) -> tuple[set[str], set[str]]:
         """Return the aliases of some names: those in this file, and those that other files see.
@@ -149,46 +151,22 @@ class ModuleFacts:
         return self.facts.scopes[scope].name
 
 
-def _share_equal_parts(facts: FileFacts) -> None:
-    """Let equal paths, names and arguments of a file be one object: repetition is most of its memory."""
-    paths: dict[AccessPath, AccessPath] = {}
-    arguments: dict[tuple[object, ...], CallArguments] = {}
-    for mention in facts.mentions:
-        path = mention.path
-        known = paths.setdefault(path, path)
-        if known is not path:
-            force_setattr(mention, "path", known)
-        passed = mention.arguments
-        if passed is not None and not passed.keywords and not passed.literals:
-            form = (passed.positional, passed.star, passed.double_star, passed.spread)
-            same = arguments.setdefault((*form, passed.discarded, passed.partial), passed)
-            force_setattr(mention, "arguments", same)
-    for scope in facts.scopes:
-        for bound in scope.bindings.values():
-            bound[:] = [paths.setdefault(path, path) for path in bound]
-    for path in paths:
-        force_setattr(path, "name", intern(path.name))
-        for step in path.steps:
-            force_setattr(step, "name", intern(step.name))
-
-
 def _inverted(
-    bound: list[tuple[str, list[AccessPath], bool]],
-    words_of: Callable[[list[AccessPath]], frozenset[str]],
-) -> dict[str, set[tuple[str, bool]]]:
+    bound: Iterable[tuple[str, Paths, bool]], words_of: Callable[[Paths], frozenset[str]]
+) -> NamesByName:
     found: dict[str, set[tuple[str, bool]]] = defaultdict(set)
     for name, paths, is_seen in bound:
         for word in words_of(paths):
             if word != name:
                 found[word].add((name, is_seen))
-    return dict(found)
+    return {word: tuple(names) for word, names in found.items()}
 
 
-def _aliased_names(paths: list[AccessPath]) -> frozenset[str]:
+def _aliased_names(paths: Paths) -> frozenset[str]:
     """Return the names of which a name that is bound to these paths is an alias."""
     return frozenset(path.terminal for path in paths if path.is_alias)
 
 
-def _source_names(paths: list[AccessPath]) -> frozenset[str]:
+def _source_names(paths: Paths) -> frozenset[str]:
     """Return every name in some paths."""
     return frozenset().union(*(words(path) for path in paths))

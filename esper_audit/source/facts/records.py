@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 import msgspec
 
@@ -54,6 +55,7 @@ class ParameterKind(enum.StrEnum):
     KWARGS = "kwargs"
 
 
+Paths = tuple[AccessPath, ...]
 # What takes any number of arguments.
 MANY = frozenset({ParameterKind.ARGS, ParameterKind.KWARGS})
 
@@ -78,13 +80,17 @@ class CallArguments(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     positional: int = 0
-    keywords: list[str] = []
+    keywords: tuple[str, ...] = ()
     star: bool = False
     double_star: bool = False
     spread: str = ""
-    literals: dict[str, str] = {}
+    literals: tuple[tuple[str, str], ...] = ()
     discarded: bool = False
     partial: bool = False
+
+    def literal(self, of: str) -> str:
+        """Return the constant that is passed at a position or for a keyword, empty if it is none."""
+        return next((text for name, text in self.literals if name == of), "")
 
 
 class Mention(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -106,7 +112,7 @@ class Mention(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A module, class or function: its dotted name in the file and what it binds names to.
 
-    A binding is the list of the access paths of the values that a name may have.
+    A binding is the access paths of the values that a name may have.
     """
 
     name: str
@@ -114,8 +120,8 @@ class ScopeFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     parent: int
     line: int
     end_line: int
-    bindings: dict[str, list[AccessPath]]
-    type_checking: list[str] = []
+    bindings: dict[str, Paths]
+    type_checking: tuple[str, ...] = ()
 
     def holds(self, line: int) -> bool:
         """Return whether it contains a line."""
@@ -147,13 +153,13 @@ class Definition(msgspec.Struct, frozen=True, array_like=True, gc=False):
     column: int
     end_line: int
     scope: int = -1
-    decorators: list[AccessPath] = []
-    bases: list[AccessPath] = []
-    keywords: dict[str, AccessPath] = {}
-    parameters: list[Parameter] = []
+    decorators: Paths = ()
+    bases: Paths = ()
+    keywords: tuple[tuple[str, AccessPath], ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     annotation: str = ""
-    returned: list[AccessPath] = []
-    attributes: dict[str, list[Bound]] = {}
+    returned: Paths = ()
+    attributes: Mapping[str, tuple[Bound, ...]] = {}
     documented: bool = False
     stub: bool = False
     generator: bool = False
@@ -179,5 +185,5 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     scopes: list[ScopeFacts]
     definitions: list[Definition]
     mentions: list[Mention]
-    strings: dict[str, list[tuple[int, int]]]
+    strings: dict[str, tuple[tuple[int, int], ...]]
     exports: dict[str, int] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -13,8 +14,9 @@ from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.engine_fingerprint import content_digest, package_fingerprint
 from esper_audit.project.file_roles import Roles
 from esper_audit.project.workers.parallel import map_files
-from esper_audit.source.facts.extract import read_facts
+from esper_audit.source.facts.extraction.extract import read_facts
 from esper_audit.source.facts.module_facts import ModuleFacts
+from esper_audit.source.facts.shared_parts import SharedParts
 from esper_audit.source.modules.import_roots import read_module_names
 from esper_audit.source.syntax.source import has_word, parse, read, words_of
 
@@ -58,9 +60,10 @@ class FactStore:
         if unresolved is not None:
             self.problems[unresolved.path] = unresolved
         self._modules: dict[str, ModuleFacts | None] = {}
-        self._cache = ContentCache(root, "facts", package_fingerprint(), bytes, enabled=cache)
+        self._shared = SharedParts()
+        self._cache = ContentCache(root, "facts", package_fingerprint(), memoryview, enabled=cache)
         self._paths_by_word: dict[str, list[str]] = {}
-        self._word_index: dict[bytes, list[str]] | None = None
+        self._word_index: dict[bytes, tuple[str, ...]] | None = None
         self.extracted: set[str] = set()
 
     @property
@@ -88,12 +91,12 @@ class FactStore:
         self._cache.release()  # each module holds its facts now
         return modules
 
-    def paths_with(self, word: str) -> list[str]:
+    def paths_with(self, word: str) -> Sequence[str]:
         """Return the files whose text contains a whole word, those that cannot be parsed too."""
         if self._word_index is None and len(self._paths_by_word) >= WORTH_INDEXING_WORDS:
             self._word_index = self._index_words()
         if self._word_index is not None:
-            return self._word_index.get(word.encode(), [])
+            return self._word_index.get(word.encode(), ())
         if word not in self._paths_by_word:
             found = [p for p, text in self._contents.items() if has_word(text, word.encode())]
             self._paths_by_word[word] = found
@@ -117,6 +120,11 @@ class FactStore:
         """Return the bytes of a file, or None if it could not be read."""
         return self._contents.get(path)
 
+    @cached_property
+    def lines(self) -> int:
+        """The number of lines of all files."""
+        return sum(content.count(b"\n") + 1 for content in self._contents.values())
+
     def save(self) -> None:
         """Write the cache. Failing to write it is no error."""
         self._cache.save(keep={self._digests[path].hex() for path in self._contents})
@@ -130,13 +138,19 @@ class FactStore:
                 self._contents[path] = content
                 self._digests[path] = content_digest(content)
 
-    def _index_words(self) -> dict[bytes, list[str]]:
+    def _index_words(self) -> dict[bytes, tuple[str, ...]]:
         """Return the files by whole word, which is quicker than searching all of them for each of many words."""
         found: dict[bytes, list[str]] = defaultdict(list)
         for path, content in self._contents.items():
             for word in words_of(content):
                 found[word].append(path)
-        return found
+        equal: dict[tuple[str, ...], tuple[str, ...]] = {}  # most words occur in one file only
+        indexed: dict[bytes, tuple[str, ...]] = {}
+        while found:
+            word, listed = found.popitem()
+            paths = tuple(listed)
+            indexed[word] = equal.setdefault(paths, paths)
+        return indexed
 
     def _load(self, path: str) -> ModuleFacts | None:
         encoded = self._encoded(path)
@@ -145,7 +159,8 @@ class FactStore:
             encoded = self._encoded(path)
         if encoded is None:
             return None
-        return ModuleFacts(path, self.module_names.name(path), self._roles.of(path), encoded)
+        name, role = self.module_names.name(path), self._roles.of(path)
+        return ModuleFacts(path, name, role, encoded, self._shared)
 
     def _extract(self, path: str, _: Collection[str] = ()) -> FileReading:
         """Extract the facts of one file, or the reason why it has none."""
@@ -164,9 +179,9 @@ class FactStore:
             self.problems[reading.path] = reading.not_analysed[0]
         else:
             digest = self._digests[reading.path]
-            self._cache.put(digest.hex(), digest, reading.facts)
+            self._cache.put(digest.hex(), digest, memoryview(reading.facts))
 
-    def _encoded(self, path: str) -> bytes | None:
+    def _encoded(self, path: str) -> memoryview | None:
         """Return the cached facts of a file's content, which a moved file keeps."""
         digest = self._digests[path]
         return self._cache.get(digest.hex(), digest)

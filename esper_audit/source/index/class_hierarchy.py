@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from esper_audit.source.facts.access_path import AccessPath
@@ -143,7 +143,7 @@ class ClassHierarchy:
                 return key(path, f"{dotted}.{name}")
         return None
 
-    def parameters(self, of: str) -> list[Parameter] | None:
+    def parameters(self, of: str) -> Sequence[Parameter] | None:
         """Return the parameters of a class's constructor, without `self`, or None if they are not known."""
         constructor = self.constructor(of)
         if constructor is not None:
@@ -210,7 +210,7 @@ class ClassHierarchy:
     def _is_abstract(self, of: str, definition: Definition) -> bool:
         if any(base.terminal == "ABC" for base in definition.bases):
             return True
-        if any(k.terminal.endswith("ABCMeta") for k in definition.keywords.values()):
+        if any(k.terminal.endswith("ABCMeta") for _, k in definition.keywords):
             return True
         module = self._resolver.defined(of)[0]
         return any(

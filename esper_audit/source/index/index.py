@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -113,7 +113,7 @@ class Index:
                 callers.append(self._caller(symbol, reference, mention, argument))
         return QueryResult(callers, self._search.unread_files(symbol))
 
-    def parameters(self, symbol: Symbol, *, bound: bool = True) -> list[Parameter] | None:
+    def parameters(self, symbol: Symbol, *, bound: bool = True) -> Sequence[Parameter] | None:
         """Return the parameters that a call fills, without `self` if it is bound, or None if they are not known."""
         definition = self.definition(symbol)
         if definition.kind is DefinitionKind.CLASS:

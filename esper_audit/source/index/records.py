@@ -161,7 +161,7 @@ def passing(
     `parameters` are those that the call fills, without `self`; None where the signature is not known.
     """
     if name in arguments.keywords:
-        return Passing.PASSES, arguments.literals.get(name, "")
+        return Passing.PASSES, arguments.literal(name)
     forwards = arguments.star or arguments.double_star or arguments.partial
     if parameters is None:
         unknown = forwards or arguments.positional
@@ -172,7 +172,7 @@ def passing(
         return _extra(extra.kind, by_position, parameters, arguments), ""
     position = by_position.index(name) if name in by_position else None
     if position is not None and position < arguments.positional:
-        return Passing.PASSES, arguments.literals.get(str(position), "")
+        return Passing.PASSES, arguments.literal(str(position))
     may = (arguments.star and position is not None) or arguments.double_star or arguments.partial
     is_positional_only = extra is not None and extra.kind is ParameterKind.POSITIONAL_ONLY
     if is_positional_only:

@@ -77,6 +77,7 @@ class ReferenceTable:
         self._by_name: dict[str, list[ResolvedMention]] = defaultdict(list)
         self._on_foreign_objects: dict[str, list[ResolvedMention]] = defaultdict(list)
         self._members: dict[str, list[ResolvedMention]] = defaultdict(list)
+        self._spelled: dict[str, list[ModuleFacts]] = defaultdict(list)
         self._made_outside: dict[str, dict[str, list[ResolvedMention]]] = {}
         for module in index.modules():
             self._add_module(module)
@@ -87,8 +88,13 @@ class ReferenceTable:
 
     def of_key(self, key: str) -> Iterator[ResolvedMention]:
         """Yield the mentions of what a key names, also of an attribute that is no symbol."""
+        name = key.rpartition(":")[2].rpartition(".")[2]
         yield from self._by_key.get(key, ())
-        yield from self._by_name.get(key.rpartition(":")[2].rpartition(".")[2], ())
+        yield from self._by_name.get(name, ())
+        for module in self._spelled.get(name, ()):
+            for line, column in module.facts.strings[name]:
+                spelled = Mention(named(name), Use.STRING, SCOPE_BY_LINE, line, column, None, True)
+                yield ResolvedMention(module, spelled, certain=False)
 
     def certain(self, symbol: Symbol) -> list[ResolvedMention]:
         """Return the mentions that are known to mean a symbol."""
@@ -146,10 +152,8 @@ class ReferenceTable:
             if targets.open:
                 name = mention.path.terminal
                 self._by_name[name].append(ResolvedMention(module, mention, certain=False))
-        for word, places in module.facts.strings.items():
-            for line, column in places:
-                spelled = Mention(named(word), Use.STRING, SCOPE_BY_LINE, line, column, None, True)
-                self._by_name[word].append(ResolvedMention(module, spelled, certain=False))
+        for word in module.facts.strings:
+            self._spelled[word].append(module)
         for name, line in (module.facts.exports or {}).items():
             self._add_export(module, Mention(named(name), Use.EXPORT, 0, line, 1))
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from esper_audit.source.facts.access_path import NONE, AccessPath, PathKind, StepKind, named
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.facts.records import Definition
+from esper_audit.source.facts.records import Definition, Paths
 from esper_audit.source.index.access_steps import StepResolver
 from esper_audit.source.index.annotations import annotated_values
 from esper_audit.source.index.class_hierarchy import ClassHierarchy
@@ -118,9 +118,7 @@ class Resolver:
             found += outside or [plain.terminal]
         return found
 
-    def look_up(
-        self, module: ModuleFacts, scope: int, name: str
-    ) -> tuple[int, list[AccessPath]] | None:
+    def look_up(self, module: ModuleFacts, scope: int, name: str) -> tuple[int, Paths] | None:
         """Return the scope that binds a name as seen from another, and what it is bound to."""
         for around in module.enclosing(scope):
             binding = module.facts.scopes[around]

@@ -117,6 +117,6 @@ def _attribute(owner: Definition, name: str) -> Definition:
         first.line,
         first.column,
         first.line,
-        returned=[bound.path for bound in owner.attributes[name]],
+        returned=tuple(bound.path for bound in owner.attributes[name]),
         has_default=True,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.access_path import named
-from esper_audit.source.facts.expression_paths import path_of
+from esper_audit.source.facts.extraction.expression_paths import path_of
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.records import Symbol

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.source.facts.access_path import AccessPath
-from esper_audit.source.facts.expression_paths import path_of
+from esper_audit.source.facts.extraction.expression_paths import path_of
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.index.values import Kind, Value
 from esper_audit.source.syntax.enclosing import blocks

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from esper_audit.source.facts.expression_paths import path_of
+from esper_audit.source.facts.extraction.expression_paths import path_of
 from esper_audit.source.facts.records import MANY, DefinitionKind
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol

@@ -12,8 +12,6 @@ from esper_audit.source.syntax.source import Source, decode, parse
 
 # A line takes about 2.5 KB as a syntax tree, and 0.1 KB as text.
 MOST_LINES_PARSED = 50_000
-# Rules read all files in order: a file of a tree that does not fit is dropped before it is read again.
-MOST_LINES_OF_LARGE_TREE = 15_000
 MOST_FILES_AS_TEXT = 64
 LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
@@ -21,9 +19,8 @@ LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 class SourceCache:
     """Parses files on demand.
 
-    It keeps syntax trees of at most `most_lines` lines, fewer once they do not hold all files, and
-    always that of the last file. A caller that keeps a node keeps its whole tree in memory, so a
-    result for later has positions and text only.
+    It keeps syntax trees of at most `most_lines` lines, and always that of the last file. A caller that
+    keeps a node keeps its whole tree in memory, so a result for later has positions and text only.
     """
 
     def __init__(
@@ -81,8 +78,6 @@ class SourceCache:
 
     def _make_room(self, lines: int) -> None:
         """Drop the least recently used trees until one of some lines fits."""
-        if self._lines_kept + lines > self._most_lines:
-            self._most_lines = min(self._most_lines, MOST_LINES_OF_LARGE_TREE)
         while self._kept and self._lines_kept + lines > self._most_lines:
             _, (_, dropped) = self._kept.popitem(last=False)
             self._lines_kept -= dropped

@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -81,8 +82,7 @@ class TextMentions:
             module, source = self._index.store.module(path), self._source_of(path)
             is_test = module is not None and module.role is Role.TEST
             strings = _strings(source.tree) if source is not None and not is_test else ()
-            texts = [(text, "" if _is_sentence(text) else text) for text in strings]
-            self._in_strings[path] = _words(texts)
+            self._in_strings[path] = _words((t, "" if _is_sentence(t) else t) for t in strings)
         return self._in_strings[path]
 
     @cached_property
@@ -111,8 +111,8 @@ def _words(texts: Iterable[tuple[str, str]]) -> Words:
     code: set[str] = set()
     every: set[str] = set()
     for text, part in texts:
-        every.update(WORD.findall(text))
-        code.update(WORD.findall(part))
+        every.update(map(intern, WORD.findall(text)))
+        code.update(map(intern, WORD.findall(part)))
     return Words(frozenset(code), frozenset(every))
 
 

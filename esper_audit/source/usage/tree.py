@@ -53,13 +53,15 @@ class NodePosition(Protocol):
 class Tree:
     """A project's files as one thing.
 
-    `most_lines` bounds the files whose syntax trees are kept, in lines of source.
+    `most_lines` bounds the files whose syntax trees are kept, in lines of source. Of a larger tree, which
+    rules read file by file, a fourth of that is kept.
     """
 
     def __init__(self, root: str, index: Index, most_lines: int = MOST_LINES_PARSED) -> None:
         self.root = root
         self.index = index
-        self._sources = SourceCache(index.store.content, most_lines)
+        kept = most_lines if index.store.lines <= most_lines else most_lines // 4
+        self._sources = SourceCache(index.store.content, kept)
 
     def source(self, path: str) -> Source | None:
         """Return a file with its text and `ast`, or None if it could not be read or parsed.

@@ -16,9 +16,9 @@ from esper_audit.source.facts.access_path import (
     instance,
 )
 from esper_audit.source.facts.annotation_text import annotation_text
-from esper_audit.source.facts.builder import STAR, FactsBuilder
-from esper_audit.source.facts.expression_paths import path_of, paths_of, unpacked
-from esper_audit.source.facts.extract_expressions import (
+from esper_audit.source.facts.extraction.builder import STAR, FactsBuilder
+from esper_audit.source.facts.extraction.expression_paths import path_of, paths_of, unpacked
+from esper_audit.source.facts.extraction.extract_expressions import (
     Context,
     Unread,
     block,
@@ -60,8 +60,8 @@ def function(builder: FactsBuilder, node: Function, context: Context) -> Unread:
         column=node.col_offset + 1,
         end_line=last_line(node),
         scope=scope,
-        decorators=[path_of(decorator) for decorator in node.decorator_list],
-        parameters=list(_parameters(node.args)),
+        decorators=tuple(map(path_of, node.decorator_list)),
+        parameters=tuple(_parameters(node.args)),
         annotation=annotation_text(node.returns),
         documented=_is_documented(node),
         stub=_is_stub(node.body),
@@ -95,9 +95,9 @@ def class_(builder: FactsBuilder, node: ast.ClassDef, context: Context) -> Unrea
             column=node.col_offset + 1,
             end_line=last_line(node),
             scope=scope,
-            decorators=[path_of(decorator) for decorator in node.decorator_list],
-            bases=[path_of(base).before(StepKind.ELEMENT) for base in node.bases],
-            keywords={k.arg: path_of(k.value) for k in node.keywords if k.arg},
+            decorators=tuple(map(path_of, node.decorator_list)),
+            bases=tuple(path_of(base).before(StepKind.ELEMENT) for base in node.bases),
+            keywords=tuple((k.arg, path_of(k.value)) for k in node.keywords if k.arg),
             documented=_is_documented(node),
             stub=_is_stub(node.body),
         )
@@ -112,11 +112,10 @@ def class_(builder: FactsBuilder, node: ast.ClassDef, context: Context) -> Unrea
 
 def import_(builder: FactsBuilder, node: ast.Import | ast.ImportFrom, context: Context) -> Unread:
     """Note what an import binds. A star import is bound as `*`."""
-    scope = builder.scopes[context.scope]
     for alias, (name, target) in zip(node.names, imported(node), strict=True):
         builder.bind(context.scope, name, imported_path(target))
         if GUARD in context.meanings:
-            scope.type_checking.append(name)
+            builder.mark_type_checking(context.scope, name)
         path = imported_path(alias.name if isinstance(node, ast.Import) else target)
         if name != STAR:
             builder.add_mention(Mention(path, Use.IMPORT, context.scope, *start(alias)))
@@ -214,7 +213,7 @@ def _bind_self(builder: FactsBuilder, node: Function, definition: Definition) ->
     is_implicit = node.name in IMPLICIT_CLASS_METHODS
     of_class = is_implicit or definition.has_decorator("classmethod")
     first = positional[0].arg
-    builder.scopes[definition.scope].bindings[first] = [CLASS if of_class else SELF]
+    builder.scopes[definition.scope].bindings[first] = (CLASS if of_class else SELF,)
     builder.bind_self(definition.scope, first, definition.owner)
 
 
@@ -257,7 +256,7 @@ def _define_value(
             column=target.col_offset + 1,
             end_line=(value or target).end_lineno or target.lineno,
             annotation=annotation,
-            returned=paths_of(value) if value is not None else [],
+            returned=tuple(paths_of(value)) if value is not None else (),
             has_default=value is not None,
             literal=literal(value),
         )

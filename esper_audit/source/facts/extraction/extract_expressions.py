@@ -10,8 +10,8 @@ import msgspec
 
 from esper_audit.source.facts.access_path import UNKNOWN
 from esper_audit.source.facts.annotation_text import parsed_annotation
-from esper_audit.source.facts.builder import FactsBuilder, Position
-from esper_audit.source.facts.expression_paths import (
+from esper_audit.source.facts.extraction.builder import FactsBuilder, Position
+from esper_audit.source.facts.extraction.expression_paths import (
     NO_MEANINGS,
     Comprehension,
     Meanings,
@@ -20,7 +20,7 @@ from esper_audit.source.facts.expression_paths import (
     path_of,
     paths_of,
 )
-from esper_audit.source.facts.narrowing import after, when_false, when_true
+from esper_audit.source.facts.extraction.narrowing import after, when_false, when_true
 from esper_audit.source.facts.records import Bound, CallArguments, Mention, Use
 from esper_audit.source.syntax.ast_walk import children
 from esper_audit.source.syntax.names import dotted, parameters
@@ -170,11 +170,11 @@ def _arguments(node: ast.Call, context: Context, *, discarded: bool) -> CallArgu
     literals |= {k.arg: text for k in node.keywords if k.arg and (text := literal(k.value))}
     return CallArguments(
         positional=len(positional),
-        keywords=[k.arg for k in node.keywords if k.arg is not None],
+        keywords=tuple(k.arg for k in node.keywords if k.arg is not None),
         star=len(positional) < len(node.args),
         double_star=spread is not None,
         spread=path_of(spread, context.meanings).variable if spread is not None else "",
-        literals=literals,
+        literals=tuple(literals.items()),
         discarded=discarded,
     )
 

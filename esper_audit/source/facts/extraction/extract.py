@@ -6,20 +6,20 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from esper_audit.source.facts import extract_definitions as definitions
-from esper_audit.source.facts import extract_expressions as expressions
 from esper_audit.source.facts.access_path import UNKNOWN, instance
 from esper_audit.source.facts.annotation_text import annotation_text
-from esper_audit.source.facts.builder import FactsBuilder
-from esper_audit.source.facts.expression_paths import (
+from esper_audit.source.facts.extraction import extract_definitions as definitions
+from esper_audit.source.facts.extraction import extract_expressions as expressions
+from esper_audit.source.facts.extraction.builder import FactsBuilder
+from esper_audit.source.facts.extraction.expression_paths import (
     loop_bindings,
     path_of,
     paths_of,
     unpacked,
 )
-from esper_audit.source.facts.extract_definitions import GUARD
-from esper_audit.source.facts.extract_expressions import Context, Unread, Work, block
-from esper_audit.source.facts.narrowing import when_false, when_true
+from esper_audit.source.facts.extraction.extract_definitions import GUARD
+from esper_audit.source.facts.extraction.extract_expressions import Context, Unread, Work, block
+from esper_audit.source.facts.extraction.narrowing import when_false, when_true
 from esper_audit.source.facts.records import FileFacts
 from esper_audit.source.syntax.ast_walk import children
 from esper_audit.source.syntax.enclosing import last_line

@@ -55,6 +55,8 @@ class FactsBuilder:
         self._mentions: list[Mention] = []
         self._names: list[_BareName] = []
         self._strings: dict[str, list[tuple[int, int]]] = {}
+        self._attributes: dict[int, dict[str, list[Bound]]] = {}
+        self._type_checking: dict[int, list[str]] = {}
         self._outer_owners: dict[tuple[int, str], int] = {}
         self._selves: dict[int, tuple[str, int]] = {}
         self._read: set[tuple[int, str]] = set()
@@ -92,9 +94,10 @@ class FactsBuilder:
     def bind(self, scope: int, name: str, path: AccessPath) -> None:
         """Bind a name of a scope to what a path leads to."""
         scope = self._outer_owners.get((scope, name), scope)
-        known = self.scopes[scope].bindings.setdefault(name, [])
+        bindings = self.scopes[scope].bindings
+        known = bindings.get(name, ())
         if path not in known:
-            known.append(path if len(known) < MOST_ALTERNATIVES else UNKNOWN)
+            bindings[name] = (*known, path if len(known) < MOST_ALTERNATIVES else UNKNOWN)
 
     def declare_outer(self, scope: int, name: str, *, is_global: bool) -> None:
         """Note a `global` or `nonlocal` name, which an outer scope binds."""
@@ -115,7 +118,8 @@ class FactsBuilder:
         while at > 0:
             own, definition = self._selves.get(at, ("", -1))
             if own == name:
-                self.definitions[definition].attributes.setdefault(attribute, []).append(bound)
+                known = self._attributes.setdefault(definition, {})
+                known.setdefault(attribute, []).append(bound)
                 return
             if own or name in self.scopes[at].bindings:
                 return
@@ -137,6 +141,10 @@ class FactsBuilder:
         if match is not None:
             self._strings.setdefault(match[1], []).append(at)
 
+    def mark_type_checking(self, scope: int, name: str) -> None:
+        """Mark a name as imported for type checkers only."""
+        self._type_checking.setdefault(scope, []).append(name)
+
     def mark_all_read(self, scope: int) -> None:
         """Mark every name of a scope as read, for a call of `locals()`."""
         self._read.update((scope, name) for name in self.scopes[scope].bindings)
@@ -151,10 +159,10 @@ class FactsBuilder:
             self._resolve_name(name)
         self._mentions.sort(key=lambda m: (m.line, m.column, m.use))
         return FileFacts(
-            self.scopes,
-            [self._completed(definition) for definition in self.definitions],
+            [self._with_type_checking(at) for at in range(len(self.scopes))],
+            [self._completed(at) for at in range(len(self.definitions))],
             self._mentions,
-            self._strings,
+            {word: tuple(places) for word, places in self._strings.items()},
             self.exports,
         )
 
@@ -191,16 +199,25 @@ class FactsBuilder:
             at = self.scopes[at].parent
         return None
 
-    def _completed(self, definition: Definition) -> Definition:
+    def _with_type_checking(self, at: int) -> ScopeFacts:
+        names = self._type_checking.get(at, ())
+        scope = self.scopes[at]
+        return msgspec.structs.replace(scope, type_checking=tuple(names)) if names else scope
+
+    def _completed(self, at: int) -> Definition:
+        definition = self.definitions[at]
+        if at in self._attributes:
+            bound = {name: tuple(values) for name, values in self._attributes[at].items()}
+            return msgspec.structs.replace(definition, attributes=bound)
         if definition.kind not in (DefinitionKind.FUNCTION, DefinitionKind.METHOD):
             return definition
-        parameters = [
+        parameters = tuple(
             msgspec.structs.replace(p, read=(definition.scope, p.name) in self._read)
             for p in definition.parameters
-        ]
+        )
         return msgspec.structs.replace(
             definition,
             parameters=parameters,
-            returned=self._returned.get(definition.scope, []),
+            returned=tuple(self._returned.get(definition.scope, ())),
             generator=definition.scope in self._generators,
         )

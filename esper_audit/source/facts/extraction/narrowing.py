@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from esper_audit.source.facts.access_path import AccessPath, instance
 from esper_audit.source.facts.annotation_text import annotation_text, union_text
-from esper_audit.source.facts.expression_paths import Meanings
+from esper_audit.source.facts.extraction.expression_paths import Meanings
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import dotted
 
