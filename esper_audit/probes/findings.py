@@ -145,9 +145,10 @@ def audit_subjects(
     Raises ConfigError if there are no subjects, TorchMissing without torch, and UsageError for an
     unknown probe or subject.
     """
-    targets, others = _configured_targets(project), list[str]()
     if request.subjects:
         targets, others = resolve_names(request.subjects, project, request)
+    else:
+        targets, others = _configured_targets(project), []
     if targets:
         return _explored(project, targets, others, request, progress)
     if not request.subjects and not project.config.subjects:

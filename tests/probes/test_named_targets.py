@@ -68,3 +68,10 @@ def test_a_configured_name_that_is_nothing_is_an_error_at_the_configuration(root
     write(root, {"pyproject.toml": '[tool.esper-audit]\ndiscover = ["nofolder"]\n'})
     with pytest.raises(ConfigError, match=r"pyproject\.toml: discover: 'nofolder' is no path"):
         audit_subjects(find_project([str(root)]), ProbeRequest(today=TODAY))
+
+
+def test_a_name_on_the_command_line_is_probed_whatever_the_configuration_names(root: Path) -> None:
+    write(root, {"pyproject.toml": '[tool.esper-audit]\ndiscover = ["nofolder"]\n'})
+    request = ProbeRequest(today=TODAY, subjects=["valve.pi"])
+    with pytest.raises(UsageError, match=r"'valve\.pi' is no path"):
+        audit_subjects(find_project([str(root)]), request)

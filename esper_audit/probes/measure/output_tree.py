@@ -32,11 +32,11 @@ def _walk(tree: Any, path: str, depth: int) -> Iterator[tuple[str, Tensor]]:
     elif is_lazy_matrix(tree):
         yield f"{path}.to_dense()", tree.to_dense()
     elif depth <= DEEPEST:
-        for part, item in _items(tree):
+        for part, item in parts_of(tree):
             yield from _walk(item, path + part, depth + 1)
 
 
-def _items(tree: Any) -> Iterator[tuple[str, Any]]:
+def parts_of(tree: Any) -> Iterator[tuple[str, Any]]:
     """Yield the parts of a value, each with the text that reads it."""
     if isinstance(tree, Mapping):
         yield from ((f"[{key!r}]", item) for key, item in tree.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +47,17 @@ def precise_run(subject: Discovered, state: str) -> PreciseRun:
 
 def cast_tree(tree: Any, dtype: torch.dtype) -> Any:
     """Return a tree of arguments with its floating tensors in another dtype."""
+    return map_tree(tree, lambda t: t.to(dtype) if t.is_floating_point() else t)
+
+
+def map_tree(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return a tree of arguments with each tensor changed, in order."""
     if isinstance(tree, Tensor):
-        return tree.to(dtype) if tree.is_floating_point() else tree
+        return change(tree)
     if isinstance(tree, dict):
-        return {key: cast_tree(item, dtype) for key, item in tree.items()}
+        return {key: map_tree(item, change) for key, item in tree.items()}
     if isinstance(tree, (list, tuple)) and not is_named_tuple(tree):
-        return type(tree)(cast_tree(item, dtype) for item in tree)
+        return type(tree)(map_tree(item, change) for item in tree)
     return tree
 
 

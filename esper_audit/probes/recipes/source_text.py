@@ -38,12 +38,10 @@ def recipe_text(recipe: Recipe) -> RecipeText:
     """Return the text of a recipe."""
     text = RecipeText()
     name = _name_text(recipe.target, text)
-    built = f"{name}({_arguments_text(recipe.build, text)})"
+    built = f"{name}({arguments_text(recipe.build, text)})"
     text.construct = name if recipe.is_function else built
-    text.other_call = _arguments_text(recipe.call, text)
-    text.call = _arguments_text(
-        map_arguments(recipe.call, lambda spec: _variable(spec, text)), text
-    )
+    text.other_call = arguments_text(recipe.call, text)
+    text.call = arguments_text(map_arguments(recipe.call, lambda spec: _variable(spec, text)), text)
     return text
 
 
@@ -56,7 +54,8 @@ def _variable(spec: TensorSpec, text: RecipeText) -> NameSpec:
     return NameSpec(f"builtins:{name}")
 
 
-def _arguments_text(arguments: Arguments, text: RecipeText) -> str:
+def arguments_text(arguments: Arguments, text: RecipeText) -> str:
+    """Return the text between the parentheses of a call, and add what it imports to `text`."""
     positional = [value_text(value, text) for value in arguments.args]
     named = [f"{name}={value_text(value, text)}" for name, value in arguments.kwargs.items()]
     return ", ".join([*positional, *named])
@@ -69,7 +68,7 @@ def value_text(value: Value, text: RecipeText) -> str:
     if isinstance(value, NameSpec):
         return _name_text(value.path, text)
     if isinstance(value, CallSpec):
-        arguments = _arguments_text(Arguments(value.args, value.kwargs), text)
+        arguments = arguments_text(Arguments(value.args, value.kwargs), text)
         return f"{_name_text(value.path, text)}({arguments})"
     if isinstance(value, TupleSpec):
         items = [value_text(item, text) for item in value.items]
