@@ -6,24 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from support.recipes import IDS, ROWS, SEQUENCES, discovered
+from support.recipes import IDS, ROWS, SEQUENCES, STATE, TIME_FIRST, discovered
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from esper_audit.probes.recipes.values import TensorSpec
 
 from .cases import Case, broken, inconclusive, sound
 
 KeysValues = tuple[Tensor, Tensor]
-STATE = TensorSpec((1, 2, 8))
-TIME_FIRST = TensorSpec((6, 2, 8))
 
 
 class Attention(nn.Module):
     """Causal attention that returns its keys and values."""
-
-    axis = 1  # along which keys are concatenated
-    is_causal = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,6 +80,23 @@ class Bidirectional(Attention):
     """Attends to all positions, so that a prefix is no part of the whole."""
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+class Optional(Attention):
+    """Causal if it is asked to be, with positions that start anew."""
+
+    def __init__(self, is_causal: bool = False) -> None:
+        super().__init__()
+        self.is_causal = is_causal
+        self.positions = nn.Embedding(6, 8)
+
+    def forward(self, x: Tensor, past: KeysValues | None = None) -> tuple[Tensor, KeysValues]:
+        return super().forward(x + self.positions(torch.arange(x.shape[1])), past)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self.is_causal:
+            return super().attend(q, k, v)
         return F.scaled_dot_product_attention(q, k, v)
 
 
@@ -245,6 +255,7 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(RequiredState, SEQUENCES, STATE))
     yield sound(discovered(TimeFirst, TIME_FIRST))
     yield broken(discovered(StartsAnew, IDS), "steps")
+    yield broken(discovered(Optional, SEQUENCES), "steps")
     yield broken(discovered(MaskOfTheStep, SEQUENCES), "steps")
     yield broken(discovered(JoinedAlongTheBatch, SEQUENCES), "steps")
     yield broken(discovered(StateOfTheStart, SEQUENCES), "ignored")

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.discovery.guesses import parameters_of
+from esper_audit.probes.measure.causal_option import with_causal_option
 from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
 from esper_audit.probes.measure.parameters import redraw
 from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
-from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
-from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
+from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
 from esper_audit.probes.universal import UniversalProbe
 
 CAUSAL = re.compile(r"(?<!non)(?<!non_)(?<!anti)causal|autoregressive", re.IGNORECASE)
-OPTIONS = ("causal", "is_causal", "use_causal_mask", "causal_mask")
 POSITIONS = range(3, 65)  # a batch of two is no sequence
 WEIGHTS = (0, 2)  # at birth, and drawn anew where zeros could hide an effect
 
@@ -102,12 +99,8 @@ class NamedCausality(UniversalProbe):
 
 def as_causal(subject: Discovered) -> Discovered | None:
     """Return the subject with its causal option turned on, None if nothing claims to be causal."""
-    kind = import_name(subject.recipe.target)
-    options = [p.name for p in parameters_of(kind) if p.name in OPTIONS]
-    if options:
-        build = subject.recipe.build.with_value(options[0], True)
-        return subject_by_recipe(replace(subject.recipe, build=build))
-    return subject if CAUSAL.search(subject.recipe.class_name) else None
+    named = subject if CAUSAL.search(subject.recipe.class_name) else None
+    return with_causal_option(subject) or named
 
 
 def _is_single(subject: Discovered) -> bool:

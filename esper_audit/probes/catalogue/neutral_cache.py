@@ -12,7 +12,8 @@ import torch
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.cached_steps import MOST_WAYS, cached_calls
+from esper_audit.probes.measure.cached_steps import MOST_WAYS, cached_calls, takes_cache
+from esper_audit.probes.measure.causal_option import with_causal_parts
 from esper_audit.probes.measure.parameters import redraw
 from esper_audit.probes.measure.precise_run import PreciseRun, precise_run
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_not_occur
@@ -63,6 +64,7 @@ class NeutralCache(UniversalProbe):
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Compare the steps with the whole pass, at birth and with parameters drawn anew."""
+        subject = _stepwise(subject, state)
         run = precise_run(subject, state)
         for weights in WEIGHTS:
             redraw(run.module, weights)
@@ -73,6 +75,7 @@ class NeutralCache(UniversalProbe):
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
         """Return a program that compares the steps with the whole pass."""
+        subject = _stepwise(subject, BIRTH)
         run = precise_run(subject, BIRTH)
         redraw(run.module, int(witness["draw"]))
         way = next(islice(cached_calls(subject, run), int(witness["way"]), None))
@@ -90,6 +93,13 @@ class NeutralCache(UniversalProbe):
         mode = "double().eval" if is_double else "eval"
         expects = "RuntimeError" if detector == "refused" else f"AssertionError: {message}"
         return program(way.subject.recipe, body, mode=mode), expects
+
+
+def _stepwise(subject: Discovered, state: str) -> Discovered:
+    """Return the subject, made causal where it has no steps otherwise."""
+    if not takes_cache(subject) or next(cached_calls(subject, precise_run(subject, state)), None):
+        return subject
+    return with_causal_parts(subject) or subject
 
 
 def _measured(subject: Discovered, run: PreciseRun) -> Iterator[tuple[str, float, int]]:

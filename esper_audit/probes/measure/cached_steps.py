@@ -133,10 +133,7 @@ def cached_calls(subject: Discovered, run: PreciseRun) -> Iterator[CachedCall]:
 
     None where no earlier position matters, or an output depends on later ones.
     """
-    if subject.recipe.is_function:
-        return
-    forward = import_name(subject.recipe.target).forward
-    parameters = list(inspect.signature(forward).parameters.values())[1:]
+    parameters = _parameters(subject)
     flags = [p.name for p in parameters if FLAG.fullmatch(p.name) and not p.default]
     for parameter in parameters[1:]:
         if not is_cache(parameter):
@@ -147,6 +144,18 @@ def cached_calls(subject: Discovered, run: PreciseRun) -> Iterator[CachedCall]:
             if cut is not None:
                 others = [p.name for p in parameters if p.default in (None, 0)]
                 yield from _ways(named, run, cut, parameter, others)
+
+
+def takes_cache(subject: Discovered) -> bool:
+    """Return whether the forward of a class has a parameter for a cache or state."""
+    return any(map(is_cache, _parameters(subject)[1:]))
+
+
+def _parameters(subject: Discovered) -> list[inspect.Parameter]:
+    if subject.recipe.is_function:
+        return []
+    forward = import_name(subject.recipe.target).forward
+    return list(inspect.signature(forward).parameters.values())[1:]
 
 
 def is_cache(parameter: inspect.Parameter) -> bool:
