@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 
-from esper_audit.probes.discovery.guesses import parameters_of
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.recipes.values import CallSpec, Value
@@ -15,8 +15,8 @@ OPTIONS = ("causal", "is_causal", "use_causal_mask", "causal_mask")
 
 def causal_option(target: str) -> str:
     """Return the option of a constructor that makes a module causal, empty if there is none."""
-    options = [p.name for p in parameters_of(import_name(target)) if p.name in OPTIONS]
-    return options[0] if options else ""
+    parameters = inspect.signature(import_name(target)).parameters
+    return next((name for name in parameters if name in OPTIONS), "")
 
 
 def with_causal_option(subject: Discovered) -> Discovered | None:
