@@ -13,7 +13,7 @@ from torch import Tensor
 
 from esper_audit.probes.measure.output_tree import is_same, named_tensors, parts_of
 from esper_audit.probes.measure.precise_run import PreciseRun, cast_tree, gap
-from esper_audit.probes.measure.sequence_cut import SequenceCut, sequence_cut
+from esper_audit.probes.measure.stepwise.sequence_cut import SequenceCut, sequence_cut
 from esper_audit.probes.recipes.materialise import CallArguments, import_name
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import Arguments, Value

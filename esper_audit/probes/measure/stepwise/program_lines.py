@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esper_audit.probes.measure.cached_steps import DICTIONARY, OFFSET, CachedCall
+from esper_audit.probes.measure.stepwise.cached_call import DICTIONARY, OFFSET, CachedCall
 from esper_audit.probes.recipes.source_text import RecipeText, arguments_text, recipe_text
 from esper_audit.probes.recipes.values import Arguments, NameSpec, TensorSpec, Value, map_arguments
 
