@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--config-settings editable_mode=compat
 
+# Tests start many interpreters: each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: audit test test-without-torch docs dist lock clean
 
 audit: $(VENV)/installed-audit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,11 +13,17 @@ if TYPE_CHECKING:
 
 def entry_points_of(group: str) -> list[EntryPoint]:
     """Return the entry points of a group, sorted by name, importing `importlib.metadata` only if there are any."""
-    if not any(_offers(directory, group) for directory in sys.path):
+    if not _is_offered(group, tuple(sys.path)):
         return []
     from importlib.metadata import entry_points
 
     return sorted(entry_points(group=group), key=lambda entry_point: entry_point.name)
+
+
+@functools.cache
+def _is_offered(group: str, directories: tuple[str, ...]) -> bool:
+    """Return whether a package installed in one of the directories offers something of a group."""
+    return any(_offers(directory, group) for directory in directories)
 
 
 def _offers(directory: str, group: str) -> bool:

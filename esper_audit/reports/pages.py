@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.errors import ConfigError, WriteError
@@ -24,6 +25,9 @@ from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count
 from esper_audit.tickets.assessment import VerifiedTicket
 from esper_audit.tickets.ticket import Ticket
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "templates")
 PAGE = ".md"
@@ -47,19 +51,9 @@ class Reports:
     """
 
     def __init__(self, directory: str, own_templates: str = "", to_root: str = "..") -> None:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
-        folders = [own_templates] if own_templates else []
         self._directory = directory
         self._links = SourceLinks(to_root)
-        self._environment = Environment(
-            loader=FileSystemLoader([*folders, SHIPPED]),
-            autoescape=select_autoescape(("html",)),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
+        self._environment = _environment(own_templates)
 
     def write(
         self,
@@ -169,6 +163,21 @@ class Reports:
             return []
         names = (f"tickets/{name}" for name in present if name.endswith(PAGE))
         return [name for name in names if name not in pages]
+
+
+@functools.cache
+def _environment(own_templates: str) -> Environment:
+    """Return the environment that compiles each template once, and again where its file has changed."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    return Environment(
+        loader=FileSystemLoader([own_templates, SHIPPED] if own_templates else [SHIPPED]),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def _is_by_hand(path: str) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import os
+from collections.abc import Mapping
 
 from esper_audit.findings.errors import FAILURES, RuleLoadError
 from esper_audit.findings.finding import Category, Severity
@@ -41,7 +43,8 @@ def probe_descriptions() -> dict[str, type[Check]]:
     return {**shipped_descriptions(), **{one.id: one for one in map(describe, plugin_modules())}}
 
 
-def shipped_descriptions() -> dict[str, type[Check]]:
+@functools.cache
+def shipped_descriptions() -> Mapping[str, type[Check]]:
     """Return the description of every probe of this package by its id."""
     return {description.id: description for description in map(describe, submodules(PROBES))}
 

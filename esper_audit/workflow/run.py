@@ -119,7 +119,8 @@ def _audit(project: Project, request: CheckRequest, progress: ProgressCallbacks)
     """Return the audit of a whole project by rules and probes."""
     request = msgspec.structs.replace(request, baseline=False, whole=True, impact=True)
     checked = check(project, request, progress.files)
-    gc.collect()  # the command runs without collection, and the index leaves cycles behind
+    if not gc.isenabled():  # as in the command: the index leaves cycles behind
+        gc.collect()
     return add_probe_findings(checked, project, ProbeRequest(today=request.today), progress.units)
 
 

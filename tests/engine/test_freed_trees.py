@@ -19,17 +19,23 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.source import Source, parse
 
 
-@pytest.fixture
-def _collector_off() -> Iterator[None]:
+@pytest.fixture(scope="module")
+def _frozen() -> Iterator[None]:
+    """Keep everything that was there before out of the collections, which are quick then."""
     gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def _collector_off(_frozen: None) -> Iterator[None]:
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
     yield
     gc.set_debug(0)
     gc.garbage.clear()
     gc.enable()
-    gc.unfreeze()
 
 
 def kept_trees(rule: type[FileRule], cases: list[Valid | Invalid]) -> Counter[str]:

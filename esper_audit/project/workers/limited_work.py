@@ -125,14 +125,10 @@ class LimitedWork(Generic[Result]):
         is_first = self._processor_before is None
         if elapsed <= (min(POLL_SECONDS, seconds) if is_first else seconds):
             return False  # without a look at a process that is soon done
-        state = process_state(pid)
-        if state is None:
-            return elapsed > seconds
         if self._processor_before is None:
-            self._processor_before = state.seconds
-        used = state.seconds - self._processor_before
-        is_busy = state.is_busy and used < seconds and elapsed < MOST_BUSY * seconds
-        return elapsed > seconds and not is_busy
+            state = process_state(pid)
+            self._processor_before = state.seconds if state else None
+        return is_too_long(pid, elapsed, seconds, self._processor_before or 0.0)
 
     def lost(self, signal_number: int) -> Result | None:
         """Return the result of the file that ended a process, None if there is none or it is tried again.
@@ -162,6 +158,20 @@ class LimitedWork(Generic[Result]):
             return result
         known: list[NotAnalysed] = msgspec.structs.asdict(result)["not_analysed"]  # type: ignore[arg-type]  # a struct
         return msgspec.structs.replace(result, not_analysed=sorted({*known, *failed}), lost=True)  # type: ignore[type-var]  # likewise
+
+
+def is_too_long(pid: int, elapsed: float, seconds: float, processor_before: float = 0.0) -> bool:
+    """Return whether a process took more than its seconds, and did not merely wait for its turn.
+
+    `elapsed` are seconds by the clock, `processor_before` processor seconds that do not count.
+    """
+    if elapsed <= seconds:
+        return False
+    state = process_state(pid)
+    if state is None:
+        return True
+    used = state.seconds - processor_before
+    return not (state.is_busy and used < seconds and elapsed < MOST_BUSY * seconds)
 
 
 class ProcessState(NamedTuple):

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 
 import msgspec
 
@@ -14,10 +15,12 @@ from esper_audit.findings.errors import RuleLoadError
 from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache
 from esper_audit.project.engine_fingerprint import content_digest, package_fingerprint
+from esper_audit.project.workers.limited_work import is_too_long
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.workflow.project_rules.rule_cases import CaseResult, local_checks, run_cases
 
-SECONDS = 20
+START_SECONDS = 5.0  # of an interpreter, which imports the rules
+LOOK_SECONDS = 0.2  # between two looks at a process that runs cases
 BOOTSTRAP = (
     "import sys; sys.path[:] = {path!r}; from {module} import serve_results; "
     "serve_results({rules!r}, {file!r})"
@@ -28,7 +31,8 @@ Results = list[CaseResult]
 def require_passing_cases(project: Project, *, cache: bool) -> None:
     """Raise RuleLoadError for the first local rule one of whose cases fails.
 
-    A rule that raises, or does not end, is left to the check, which reports it on each file.
+    The cases of a file may cost as much as a checked file. A rule that raises, or does not end, is left to
+    the check, which reports it on each file.
     """
     if not project.local_rules:
         return
@@ -40,13 +44,15 @@ def require_passing_cases(project: Project, *, cache: bool) -> None:
         results = known.get(path, digest)
         if results is None:
             can_fork = "fork" in vars(os)
+            seconds = project.config.checking.seconds
             results = (
-                _results_in_child(registry, path)
+                _results_in_child(registry, path, seconds)
                 if can_fork
-                else _results_in_interpreter(project.local_rules, path)
+                else _results_in_interpreter(project.local_rules, path, seconds)
             )
-            known.put(path, digest, results)
-        _require_passed(path, results)
+            if results is not None:
+                known.put(path, digest, results)
+        _require_passed(path, results or [])
     known.save(keep=set(project.local_rules))
 
 
@@ -66,38 +72,42 @@ def _require_passed(path: str, results: Results) -> None:
     )
 
 
-def _results_in_child(registry: RuleRegistry, path: str) -> Results:
-    """Return the results of a file's rules from a process of its own, none if that fails or takes too long."""
+def _results_in_child(registry: RuleRegistry, path: str, seconds: float) -> Results | None:
+    """Return the results of a file's rules from a process of its own, None if it fails or takes too long."""
     reader, writer = os.pipe()
-    child = os.fork()
+    child, start = os.fork(), time.monotonic()
     if child == 0:
         os.close(reader)
         _write_results(registry, path, writer)
     os.close(writer)
     data, is_over = b"", False
     with os.fdopen(reader, "rb", buffering=0) as pipe:
-        while not is_over and select.select([pipe], [], [], SECONDS)[0]:
-            piece = pipe.read(1 << 16)
-            data, is_over = data + piece, not piece
+        while not is_over and not is_too_long(child, time.monotonic() - start, seconds):
+            if select.select([pipe], [], [], min(LOOK_SECONDS, seconds))[0]:
+                piece = pipe.read(1 << 16)
+                data, is_over = data + piece, not piece
     if not is_over:
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     try:
         return msgspec.msgpack.decode(data, type=Results)
     except msgspec.DecodeError:
-        return []
+        return None
 
 
-def _results_in_interpreter(local_rules: list[str], path: str) -> Results:
-    """Return the results of a file's rules from a new interpreter, none if that fails or takes too long."""
+def _results_in_interpreter(local_rules: list[str], path: str, seconds: float) -> Results | None:
+    """Return the results of a file's rules from a new interpreter, None if it fails or takes too long."""
     code = BOOTSTRAP.format(path=sys.path, module=__name__, rules=local_rules, file=path)
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
-            [sys.executable, "-P", "-c", code], capture_output=True, timeout=SECONDS, check=False
+            [sys.executable, "-P", "-c", code],
+            capture_output=True,
+            timeout=START_SECONDS + seconds,
+            check=False,
         )
         return msgspec.msgpack.decode(done.stdout, type=Results)
     except (subprocess.TimeoutExpired, msgspec.DecodeError):
-        return []
+        return None
 
 
 def serve_results(local_rules: list[str], path: str) -> None:
