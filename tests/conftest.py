@@ -7,9 +7,11 @@ import it, and single tests are skipped.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +26,17 @@ settings.register_profile("same-examples", deadline=None, derandomize=True, max_
 settings.load_profile("same-examples")
 
 
+@pytest.fixture(scope="session")
+def cache_directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give directories that do not exist yet, without a search for a free name among thousands."""
+    root = tmp_path_factory.mktemp("caches")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def cache_directory(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def cache_directory(cache_directories: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the caches and records of one test apart from those of other tests and of the user."""
-    directory = tmp_path_factory.mktemp("cache")
+    directory = next(cache_directories)
     monkeypatch.setenv("ESPER_AUDIT_CACHE", str(directory))
     for name in ("NO_COLOR", "COLUMNS", "FORCE_COLOR", "PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
@@ -49,6 +56,12 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
         MARKS_THE_FILE.search(collection_path.read_text(encoding="utf-8"))
     )
     return True if is_marked or collection_path == OF_TORCH else None
+
+
+def pytest_collection_finish() -> None:
+    """Leave thousands of tests and their modules out of the collections of garbage that follow."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
