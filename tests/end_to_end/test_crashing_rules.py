@@ -117,6 +117,7 @@ def test_a_killed_worker_is_asked_again_the_next_time(tmp_path: Path) -> None:
     body = f"if not os.path.exists({str(tmp_path / 'spare')!r}):\n    {KILLS}\n".replace(
         "\nyield", "\n    yield"
     )
+    body = f"{body}else:\n    yield Violation(node, 'old is called')\n"
     write(with_rule(tmp_path, "kills", body), {"good.py": GOOD, "a.py": "old(1)\n"})
     first = run(tmp_path, "check", "--jobs", "2")
     second = run(tmp_path, "check", "--jobs", "2")
