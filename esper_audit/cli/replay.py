@@ -11,9 +11,9 @@ import os
 import sys
 
 from esper_audit.cli.local_date import today
-from esper_audit.project.engine_fingerprint import cache_home, content_digest, engine_fingerprint
+from esper_audit.project.engine_fingerprint import cache_home, engine_fingerprint, quick_digest
 
-FORMAT = "esper-audit replay 3"
+FORMAT = "esper-audit replay 4"
 MOST_RECORDS = 40
 NOT_REPLAYED = frozenset(
     {
@@ -109,15 +109,14 @@ def _is_unchanged(line: str) -> bool:
 
 def _content(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return content_digest(file.read()).hex()
+        with open(path, "rb", buffering=0) as file:
+            return quick_digest(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return "absent"
 
 
 def _digest(text: str) -> str:
-    data = text.encode("utf-8", "surrogateescape")
-    return content_digest(data).hex()
+    return quick_digest(text.encode("utf-8", "surrogateescape"))
 
 
 def _listing(path: str) -> str:

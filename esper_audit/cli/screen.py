@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,11 @@ def is_terminal() -> bool:
 
 def screen_columns() -> int:
     """Return the columns of the terminal, UNLIMITED if standard output is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
+    if not sys.stdout.isatty():
+        return UNLIMITED
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def for_screen(text: Iterable[StyledText]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from time import process_time
 
@@ -13,6 +12,7 @@ from esper_audit.engine.slices import Candidate, Slice, slices_of
 from esper_audit.engine.triggers import TriggerTable
 from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed
+from esper_audit.project.engine_fingerprint import content_digest
 from esper_audit.project.workers.limited_work import set_status
 from esper_audit.rules.rule import CstRule, Rule
 from esper_audit.rules.selection import Selection
@@ -104,7 +104,7 @@ class FileChecker:
     def digest(self, path: str, data: bytes) -> bytes:
         """Return a digest of what decides the outcome of a file beside engine and configuration."""
         day = self._today if may_hold_comments(data) else ""
-        return hashlib.sha256(f"{path}\0{day}\0{self._prefilter}\0".encode() + data).digest()
+        return content_digest(f"{path}\0{day}\0{self._prefilter}\0".encode() + data)
 
     def _file_checks(self, path: str) -> frozenset[str]:
         """Return the ids of the checks that are on for a file and read one file."""

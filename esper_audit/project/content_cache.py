@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection
 from typing import Any, Generic, TypeVar
 
-from esper_audit.project.engine_fingerprint import cache_home
+from esper_audit.project.engine_fingerprint import cache_home, content_digest
 
 Value = TypeVar("Value")
 
@@ -31,7 +30,7 @@ class ContentCache(Generic[Value]):
         enabled: bool = True,
         encodes_late: bool = False,
     ) -> None:
-        name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+        name = content_digest(os.fsencode(root)).hex()[:16]
         self._file = os.path.join(cache_home(), f"{name}.{purpose}") if enabled else ""
         self._made_by = made_by
         self._kind = kind

@@ -5,19 +5,27 @@ Imported by every command.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
+from _imp import source_hash
 
 from esper_audit.project.submodules import PACKAGE
+
+try:
+    from _blake2 import (
+        blake2b,
+    )  # `hashlib` loads OpenSSL, which takes as long as a third of Python's start
+except ImportError:  # a Python that was built without it
+    from hashlib import blake2b
 
 TYPE_CHECKING = False  # `typing` and `collections` cost more time than all that is done here
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 HOME_VARIABLE = "ESPER_AUDIT_CACHE"
-OWN_FILES = (".py", ".yaml", ".md", ".jinja")  # code, contracts and templates
+OWN_FILES = (b".py", b".yaml", b".md", b".jinja")  # code, contracts and templates
 DIGEST_BYTES = 16
+DIGEST_KEY = 0
 _fingerprints: dict[str, bytes] = {}  # of this process: the package does not change under it
 
 
@@ -32,7 +40,15 @@ def cache_home() -> str:
 
 def content_digest(content: bytes) -> bytes:
     """Return the digest of a file's content, 16 bytes."""
-    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+    return blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+def quick_digest(content: bytes) -> str:
+    """Return the digest by which Python itself knows that a source file is unchanged, 16 hexadecimal digits.
+
+    It is five times as quick as `content_digest`, and no protection against a file made to have the same.
+    """
+    return source_hash(DIGEST_KEY, content).hex()
 
 
 def package_fingerprint() -> bytes:
@@ -47,29 +63,35 @@ def folder_fingerprint(folder: str) -> bytes:
 
     Each file counts by its path, size and modification time.
     """
-    return _digest(sorted(_own_files(folder)))
+    return _digest(sorted(_own_files(os.fsencode(folder))))
 
 
 def engine_fingerprint(more: Iterable[bytes] = ()) -> bytes:
     """Return a digest of everything that decides a finding: this package, the folders of plugins, and `more`."""
     folders = sorted(path for path in sys.path if path and os.path.isdir(path))
     return _digest(
-        [*(_stamp(path, os.stat(path)) for path in folders), package_fingerprint(), *more]
+        [
+            *(_stamp(os.fsencode(path), os.stat(path)) for path in folders),
+            package_fingerprint(),
+            *more,
+        ]
     )
 
 
-def _own_files(folder: str) -> Iterator[bytes]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(OWN_FILES):
-                yield _stamp(entry.path, entry.stat())
-            elif entry.is_dir() and entry.name != "__pycache__":
-                yield from _own_files(entry.path)
+def _own_files(folder: bytes) -> Iterator[bytes]:
+    pending = [folder]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.name.endswith(OWN_FILES):
+                    yield _stamp(entry.path, entry.stat())
+                elif entry.name != b"__pycache__" and entry.is_dir():
+                    pending.append(entry.path)
 
 
-def _stamp(path: str, status: os.stat_result) -> bytes:
-    return os.fsencode(f"{path}\0{status.st_size}\0{status.st_mtime_ns}")
+def _stamp(path: bytes, status: os.stat_result) -> bytes:
+    return b"%b\0%d\0%d" % (path, status.st_size, status.st_mtime_ns)
 
 
 def _digest(pieces: Iterable[bytes]) -> bytes:
-    return hashlib.sha256(b"\0".join([sys.version.encode(), *pieces])).digest()
+    return blake2b(b"\0".join([sys.version.encode(), *pieces]), digest_size=32).digest()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import sys
 from types import ModuleType
+
+from esper_audit.project.engine_fingerprint import content_digest
 
 
 def import_file(path: str) -> ModuleType:
@@ -42,4 +43,4 @@ def import_file(path: str) -> ModuleType:
 def _module_name(absolute: str) -> str:
     """Return a module name that is unique for the absolute path."""
     stem = os.path.splitext(os.path.basename(absolute))[0]
-    return f"{stem}_{hashlib.sha256(absolute.encode()).hexdigest()[:12]}"
+    return f"{stem}_{content_digest(absolute.encode()).hex()[:12]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 import msgspec
@@ -59,4 +58,6 @@ def short_hash(text: str) -> str:
 
 def _hash(text: str, digits: int) -> str:
     data = text.encode("utf-8", "surrogatepass")
+    import hashlib  # it loads OpenSSL, for tickets alone
+
     return hashlib.blake2b(data, digest_size=digits // 2).hexdigest()

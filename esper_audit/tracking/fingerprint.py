@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 import msgspec
@@ -32,6 +31,8 @@ def fingerprint(*, check: str, path: str, symbol: str, code: str, ordinal: int) 
 
 
 def _digest(*parts: str) -> str:
+    import hashlib  # it loads OpenSSL, for findings alone
+
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[
         :FINGERPRINT_DIGITS
     ]

@@ -108,6 +108,18 @@ def test_an_unchanged_tree_imports_nothing_at_all(tmp_path: Path) -> None:
     }
 
 
+def test_an_unchanged_tree_loads_no_openssl(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": GOOD})
+    command = [sys.executable, "-X", "importtime", "-m", "esper_audit", "check"]
+    first, second = (
+        subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
+        for _ in range(2)
+    )
+    assert "_hashlib" in first
+    assert "esper_audit.cli.replay" in second
+    assert "_hashlib" not in second
+
+
 @pytest.mark.parametrize("style", ["text", "json", "sarif", "github"])
 def test_no_format_imports_what_another_needs(tmp_path: Path, style: str) -> None:
     write(tmp_path, {"a.py": GOOD})

@@ -177,7 +177,7 @@ def representatives() -> list[str]:
         for name in names:
             path = os.path.relpath(os.path.join(folder, name), PACKAGE)
             suffix = os.path.splitext(name)[1]
-            if suffix in OWN_FILES and "__pycache__" not in path:
+            if os.fsencode(suffix) in OWN_FILES and "__pycache__" not in path:
                 found.setdefault((path.partition(os.sep)[0], suffix), path)
     return sorted(found.values())
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -143,9 +141,7 @@ class LimitedWork(Generic[Result]):
             self._failed[step] = NotAnalysed(path, f"the rule {broken}", check=step)
             return None
         self.remaining.pop(0)
-        how = f"was killed by {signal.Signals(signal_number).name}" if signal_number else ""
-        how = how or "ended without a word"
-        problem = NotAnalysed(path, broken or f"the process looking at it {how}")
+        problem = NotAnalysed(path, broken or f"the process looking at it {_end(signal_number)}")
         return self._with_failures(self._kind(path, not_analysed=[problem], lost=True))
 
     def _with_failures(self, result: Result) -> Result:
@@ -207,7 +203,17 @@ def own_memory(pid: int) -> int:
         return _resident_by_ps(pid)
 
 
+def _end(signal_number: int) -> str:
+    from signal import Signals
+
+    return (
+        f"was killed by {Signals(signal_number).name}" if signal_number else "ended without a word"
+    )
+
+
 def _resident_by_ps(pid: int) -> int:
+    import subprocess
+
     try:
         printed = subprocess.run(  # noqa: S603 - no shell, a number
             ["ps", "-o", "rss=", "-p", str(pid)],  # noqa: S607 - wherever the system has it

@@ -144,7 +144,9 @@ def _containing(block: list[ast.stmt], line: int, column: int) -> ast.stmt | Non
     low, high = 0, len(block)
     while low < high:
         middle = (low + high) // 2
-        if _starts_after(block[middle], line, column):
+        statement = block[middle]
+        # Only its decorators are above the line of a statement, and only on its own line the column counts.
+        if statement.lineno >= line and _starts_after(statement, line, column):
             high = middle
         else:
             low = middle + 1

@@ -80,13 +80,14 @@ def annotated_type(tree: Tree, module: ModuleFacts, call: ast.Call) -> str:
             if not targets.keys or targets.open or targets.resolved_by is ResolvedBy.NAME:
                 return ""
             types |= {_returned(tree, tree.index.of_key(key)) for key in targets.keys}
-    found = types.pop() if len(types) == 1 else ""
-    return found if found in DISJOINT_TYPES else ""
+    return types.pop() if len(types) == 1 else ""
 
 
 def _returned(tree: Tree, function: Symbol) -> str:
-    definition, node = tree.index.definition(function), tree.function(function)
-    is_plain = not definition.generator and not tree.external_callers.is_registered(function)
-    if not is_plain or node is None or is_nullable(node):
+    definition = tree.index.definition(function)
+    found = TYPE_ALIASES.get(definition.annotation, definition.annotation)
+    is_plain = found in DISJOINT_TYPES and not definition.generator
+    if not is_plain or tree.external_callers.is_registered(function):
         return ""
-    return TYPE_ALIASES.get(definition.annotation, definition.annotation)
+    node = tree.function(function)
+    return "" if node is None or is_nullable(node) else found

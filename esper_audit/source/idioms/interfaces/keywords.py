@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
@@ -66,6 +65,8 @@ def similar_name(name: str, known: Iterable[str]) -> str:
     """Return the known name that a misspelt one resembles, or an empty string."""
     if len(name) < SHORTEST:
         return ""
+    from difflib import get_close_matches
+
     found = get_close_matches(name, sorted(known), n=1, cutoff=SIMILARITY)
     return found[0] if found and not _are_numbered(name, found[0]) else ""
 
