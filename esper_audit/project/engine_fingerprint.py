@@ -79,14 +79,12 @@ def engine_fingerprint(more: Iterable[bytes] = ()) -> bytes:
 
 
 def _own_files(folder: bytes) -> Iterator[bytes]:
-    pending = [folder]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.name.endswith(OWN_FILES):
-                    yield _stamp(entry.path, entry.stat())
-                elif entry.name != b"__pycache__" and entry.is_dir():
-                    pending.append(entry.path)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(OWN_FILES):
+                yield _stamp(entry.path, entry.stat())
+            elif entry.name != b"__pycache__" and entry.is_dir():
+                yield from _own_files(entry.path)
 
 
 def _stamp(path: bytes, status: os.stat_result) -> bytes:

@@ -62,13 +62,16 @@ class DeadBranch(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the conditions of all functions that earlier code decides."""
+        types: dict[str, str] = {}
         for function in tree.in_scope(tree.index.all_symbols(KINDS)):
             node = tree.function(function)
             if node is not None and _has_branches(node):
-                for constant in self._constants(tree, function, node):
+                for constant in self._constants(tree, function, node, types):
                     yield _violation(tree, function, constant)
 
-    def _constants(self, tree: Tree, function: Symbol, node: Function) -> list[ConstantCondition]:
+    def _constants(
+        self, tree: Tree, function: Symbol, node: Function, types: dict[str, str]
+    ) -> list[ConstantCondition]:
         assert isinstance(self.options, DeadBranchOptions)
         unit = tree.index.store.module(function.path)
         assert unit is not None
@@ -77,7 +80,7 @@ class DeadBranch(TreeRule):
             names = (part for test in _tests(node) for part in walk(test))
             tested = frozenset(name.id for name in names if isinstance(name, ast.Name))
             start = ConditionFacts(values=constant_arguments(tree, function, tested))
-        walked = BranchWalk(node, lambda call: annotated_type(tree, unit, call), start)
+        walked = BranchWalk(node, lambda call: annotated_type(tree, unit, call, types), start)
         return sorted(
             walked.constant_conditions, key=lambda one: (one.test.lineno, one.test.col_offset)
         )

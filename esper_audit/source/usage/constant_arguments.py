@@ -69,8 +69,11 @@ def _reason(function: Symbol, values: frozenset[str]) -> str:
     return f"calls of `{display_name(function)}` pass nothing but {', '.join(sorted(values))}"
 
 
-def annotated_type(tree: Tree, module: ModuleFacts, call: ast.Call) -> str:
-    """Return the type that all functions a call may run are annotated to return, if it is a plain one."""
+def annotated_type(tree: Tree, module: ModuleFacts, call: ast.Call, known: dict[str, str]) -> str:
+    """Return the type that all functions a call may run are annotated to return, if it is a plain one.
+
+    `known` holds the types by function, so that no file is parsed for each call of its functions.
+    """
     word = dotted(call.func).rpartition(".")[2]
     line = call.func.end_lineno or call.lineno
     types = set()
@@ -79,7 +82,9 @@ def annotated_type(tree: Tree, module: ModuleFacts, call: ast.Call) -> str:
             targets = tree.index.target_resolver.targets(module, mention)
             if not targets.keys or targets.open or targets.resolved_by is ResolvedBy.NAME:
                 return ""
-            types |= {_returned(tree, tree.index.of_key(key)) for key in targets.keys}
+            for key in targets.keys - known.keys():
+                known[key] = _returned(tree, tree.index.of_key(key))
+            types |= {known[key] for key in targets.keys}
     return types.pop() if len(types) == 1 else ""
 
 

@@ -18,10 +18,10 @@ from esper_audit.source.modules.import_roots import WHOLE_TREE
 from esper_audit.source.syntax.enclosing import chain
 from esper_audit.source.syntax.names import Function, parameters
 from esper_audit.source.syntax.source import Source
-from esper_audit.source.usage.dynamic_names import DynamicNames
 from esper_audit.source.usage.external_callers import ExternalCallers
 from esper_audit.source.usage.source_cache import MOST_LINES_PARSED, SourceCache
-from esper_audit.source.usage.text_mentions import TextMentions
+from esper_audit.source.usage.spelled_names.dynamic_names import DynamicNames
+from esper_audit.source.usage.spelled_names.text_mentions import TextMentions
 
 KEYWORDS = {
     DefinitionKind.FUNCTION: ("def", "async def"),
