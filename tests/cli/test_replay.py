@@ -180,6 +180,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tree: Path) -> None:
 def test_only_so_many_records_are_kept(
     monkeypatch: pytest.MonkeyPatch, cache_directory: Path
 ) -> None:
+    cache_directory.mkdir(exist_ok=True)
     for number in range(45):
         (cache_directory / f"{number}.replay").write_text("")
     check(monkeypatch)
