@@ -11,6 +11,17 @@ SINGLE = "`{}` normalises an axis of length 1 (`{}`): each weight is 1"
 
 VALID = (
     Valid(
+        "sums that are the scores of the next softmax",
+        """
+        def marginals(scores, siblings, steps):
+            q = scores
+            for _ in range(steps):
+                q = q.softmax(0)
+                q = scores + (q.unsqueeze(1) * siblings).sum(2)
+            return q.permute(2, 1, 0)
+        """,
+    ),
+    Valid(
         "one query, whose scores have one axis",
         """
         import torch

@@ -34,15 +34,16 @@ class PermissiveDefault(Rule):
     Quiet: a default that rejects or raises; branches that all return a constant (a list of exceptions);
     one case only.
 
+    Off unless selected: a default branch that lets pass is mostly the meaning of the last member.
+
     Tickets: deep dive 2
     """
 
     contract = "gate-default"
     category = Category.CORRECTNESS
     severity = Severity.P2
-    precision = (
-        "0 findings in 19 packages (monai, kornia, speechbrain, lightning, timm and 14 more)"
-    )
+    default = False
+    precision = "0 of 1 by a reader in 49 packages; 0 findings in 19 others"
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),
         collected=frozenset({"Compare"}),

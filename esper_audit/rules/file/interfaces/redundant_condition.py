@@ -31,6 +31,7 @@ from esper_audit.source.idioms.branches.restated_tests import (
     is_neutral,
 )
 from esper_audit.source.idioms.branches.return_types import type_returned
+from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
@@ -50,11 +51,11 @@ class RedundantCondition(Rule):
     """A condition, or half of one, is decided already.
 
     What: an operand of `and` or `or` that an earlier test of the function decides and whose branch does
-    what the `else` of that test does, too; a parameter that is a bool by annotation and default, and that
-    is tested for None and not read otherwise; a counter that was incremented just before and is compared
-    with less; `isinstance(out, tuple)` of what a function or layer of torch returns; `len(x) >= 0` and
-    other comparisons of what is known. With the option `assignments` also what an assignment above
-    decides.
+    what the `else` of that test does, too; a parameter that is a bool by annotation and default, and
+    that is tested for None and not read otherwise; a counter that was incremented just before and is
+    compared with less; a text beside a comparison (`mode == "a" or "b"`); `isinstance(out, tuple)` of
+    what a function or layer of torch returns; `len(x) >= 0` and other comparisons of what is known.
+    With the option `assignments` also what an assignment above decides.
 
     Why: the branch that was meant never runs, or always does: a wrong nesting, a flag without effect,
     an initialisation that is skipped.
@@ -74,8 +75,8 @@ class RedundantCondition(Rule):
     severity = Severity.P3
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 69 packages, after mending on them; 0 of 24 in four rounds before mending on each, "
-        "so half of what it reported is an option now"
+        "17 of 17 by a reader in 133 packages, after mending on them (pypose, deepchem, rl4co, vissl); 1 of "
+        "26 in six rounds before, so that half of what it reported is an option now"
     )
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),
@@ -113,6 +114,8 @@ class RedundantCondition(Rule):
             if is_neutral(test, truth, file) and not self.options.restated:
                 continue
             yield _violation(test, truth, reason, file)
+        for either, text in _texts_as_conditions(node, branches, file):
+            yield _violation(either, True, f"the text {text} is true by itself", file)
 
     def _may_be_decided(
         self, function: Function, branches: Sequence[ast.AST], flags: ConditionFacts, file: FileView
@@ -215,3 +218,20 @@ def _is_nested(test: ast.expr, function: Function, file: FileView) -> bool:
     around = file.functions(test)
     inside = around[around.index(function) + 1 :] if function in around else []
     return any(isinstance(inner, ast.FunctionDef) for inner in inside)
+
+
+def _texts_as_conditions(
+    function: Function, branches: Sequence[ast.AST], file: FileView
+) -> Iterator[tuple[ast.BoolOp, str]]:
+    """Yield each `or` of a comparison and a text (`x == "a" or "b"`), with the text."""
+    for branch in branches:
+        test = branch.test if isinstance(branch, (ast.If, ast.IfExp)) else None
+        for part in walk(test) if test is not None else ():
+            if not isinstance(part, ast.BoolOp) or not isinstance(part.op, ast.Or):
+                continue
+            texts = [v for v in part.values if isinstance(v, ast.Constant) and v.value]
+            texts = [text for text in texts if isinstance(text.value, str)]
+            is_compared = any(isinstance(value, ast.Compare) for value in part.values)
+            is_condition = not isinstance(file.parent(part), (ast.Compare, ast.Call))
+            if texts and is_compared and is_condition and not _is_nested(part, function, file):
+                yield part, file.code(texts[0])

@@ -6,6 +6,17 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a text as a default value, and comparisons of each",
+        """
+        def load(path, kind, names):
+            if (kind or "fas") == "fas" or kind == "fasta":
+                return read_fasta(path)
+            if path == (names or "all") or known(path or "all", path == kind):
+                return path
+            return kind == "fas" or "none"
+        """,
+    ),
+    Valid(
         "a counter that is compared beside what decides",
         """
         def write(rows, every):
@@ -180,6 +191,21 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a text beside a comparison",
+        """
+        def load(path, kind, names):
+            if kind == "fas" or "fasta":
+                return read_fasta(path)
+            if ("key" or "value" in names) and path:
+                return path
+            return None
+        """,
+        (
+            (2, '`kind == "fas" or "fasta"` is always true: the text "fasta" is true by itself'),
+            (4, '`("key" or "value" in names)` is always true: the text "key" is true by itself'),
+        ),
+    ),
     Invalid(
         "a half that the test around it decides",
         """

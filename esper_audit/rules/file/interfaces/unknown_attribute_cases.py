@@ -6,6 +6,37 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "what no forward reaches, a class that lacks much, and the branch without a layer",
+        """
+        from torch import nn
+
+
+        class Encoder(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.body = nn.Linear(width, width)
+
+            def flops(self):
+                return self.area * 2
+
+            def forward(self, x):
+                if self.body:
+                    return self.body(x)
+                else:
+                    return self.plain(x)
+
+
+        class Coder(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x):
+                self.log(self.rate, self.step)
+                return self.body(x)
+        """,
+    ),
+    Valid(
         "a function inside a method that is put on an object of another class",
         """
         from torch import nn
@@ -442,11 +473,63 @@ INVALID = (
 
             def reset(self, classes):
                 self.last = nn.Linear(self.embed_dim, classes)
+
+            def forward(self, x):
+                return self.logits(x)
+        """,
+        ((16, "`self.last_linear` is set nowhere in `Encoder` or its bases"),),
+    ),
+    Invalid(
+        "two attributes of one class, which are one finding, and their later reads",
+        """
+        import torch
+        from torch import nn
+
+
+        class Flow(nn.Module):
+            def __init__(self, net):
+                super().__init__()
+                self.net = net
+
+            def energy(self, x):
+                return self.scale * x
+
+            def forward(self, x):
+                with torch.enable_grad():
+                    h = self.scale * self.net(x)
+                    return self.skew(h) if x.requires_grad else self.scale * h
+        """,
+        ((15, "`self.scale` is set nowhere in `Flow` or its bases, nor is `skew`"),),
+    ),
+    Invalid(
+        "what no forward reaches, and a class that lacks much, where asked for",
+        """
+        from torch import nn
+
+
+        class Encoder(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.body = nn.Linear(width, width)
+
+            def flops(self):
+                return self.area * 2
+
+
+        class Coder(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x):
+                self.log(self.rate, self.step)
+                return self.body(x)
         """,
         (
-            (16, "`self.last_linear` is set nowhere in `Encoder` or its bases"),
-            (19, "`self.embed_dim` is set nowhere in `Encoder` or its bases"),
+            (10, "`self.area` is set nowhere in `Encoder` or its bases"),
+            (19, "`self.log` is set nowhere in `Coder` or its bases, nor are `rate`, `step`"),
         ),
+        options={"everywhere": True},
     ),
     Invalid(
         "a constructor that reads what only another base would have",

@@ -83,7 +83,7 @@ class UnguardedNormRatio(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 99 packages, after mending on them; 0 of 13 in 99 before mending on each; 2 of 2 in "
+        "0 of 0 in 99 packages, after mending on them; 0 of 16 in 99 before mending on each; 2 of 2 in "
         "19 before"
     )
     triggers = Triggers(
@@ -131,7 +131,7 @@ class UnguardedNormRatio(Rule):
         name = ast.unparse(core)
         if is_count:
             is_known = flow.is_computed_count(core) or flow.is_count(division.left)
-            is_known = is_known and not _is_percentage(division)
+            is_known = is_known and not _is_share(division, name)
             return EMPTY.format(name) if is_known else ""
         if len(factors) > 1 or flow.is_normalisation(division, core):
             is_user_data = (
@@ -172,10 +172,12 @@ class UnguardedNormRatio(Rule):
         )
 
 
-def _is_percentage(division: ast.BinOp) -> bool:
-    """Return whether a quotient is a share in percent, which is for people to read."""
+def _is_share(division: ast.BinOp, total: str) -> bool:
+    """Return whether a quotient is a share of its own total, or in percent, for people to read."""
     return any(
-        isinstance(part, ast.Constant) and part.value == PERCENT for part in walk(division.left)
+        (isinstance(part, ast.Constant) and part.value == PERCENT)
+        or (isinstance(part, ast.expr) and dotted(part) == total)
+        for part in walk(division.left)
     )
 
 

@@ -11,6 +11,21 @@ FROM_CALLER = "`{}` drops in eval mode, too: pass `training` from the caller"
 
 VALID = (
     Valid(
+        "a noise that a comment states",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+
+        class Prenet(nn.Module):
+            def forward(self, x):
+                for layer in self.layers:
+                    # this part is not deterministic, which speech needs
+                    x = F.dropout(layer(x), self.rate)
+                return x
+        """,
+    ),
+    Valid(
         "a rate that the caller sets by the mode, and a switch that is passed",
         """
         import torch.nn.functional as F

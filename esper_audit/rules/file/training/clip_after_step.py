@@ -32,6 +32,8 @@ class ClipAfterStep(Rule):
     Quiet: a clipping between `backward` and `step`; a second optimizer that steps afterwards;
     branches that exclude each other.
 
+    Off unless selected: a step of another object, or one in the other branch, is taken for that of the optimizer.
+
     Tickets: real code
     """
 
@@ -39,8 +41,9 @@ class ClipAfterStep(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
+    default = False
     precision = (
-        "0 of 0 in 69 packages, after mending on them; 0 of 4 before (one pattern of flagai)"
+        "0 of 4 in 69 packages before mending on them (one pattern of flagai), no finding since"
     )
     triggers = Triggers(calls=CLIPPING)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse, own_name
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
@@ -31,7 +31,7 @@ BASE = re.compile(r"^_?(abstract|base)|base$", re.IGNORECASE)
 
 
 def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[AttributeUse]:
-    """Yield the first read of each attribute that no class of the family and no code of the file sets."""
+    """Yield each read of the attributes that no class of the family and no code of the file sets."""
     table = file.once(class_table)
     family = table.family(definition)
     if not family.foreign_bases <= KNOWN_BASES or family.is_dynamic or _is_template(family, file):
@@ -59,11 +59,12 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
             for use in uses
             if not _is_unused_option(use.method, definition, file)
             and not _is_switched_off(use, family, file)
+            and not _is_without_layer(use, family, file)
             and not _is_of_other_class(use, file)
             and not _is_tallied(use.method, file)
             and not _is_of_inner_function(use, file)
         )
-        yield from islice(needed, 1)
+        yield from needed
 
 
 def known_attributes(definition: ast.ClassDef, file: FileView) -> frozenset[str]:
@@ -109,6 +110,18 @@ def _is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> 
         switches = (part.attr for part in needed if isinstance(part, ast.Attribute))
         if any(_is_only_off(family.bindings(switch)) for switch in switches):
             return True
+    return False
+
+
+def _is_without_layer(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:
+    """Return whether a read is where a layer is missing that the class always makes."""
+    for branch in file.enclosing(use.node):
+        if isinstance(branch, ast.If) and _is_within(use.node, branch.orelse):
+            layer = branch.test.attr if isinstance(branch.test, ast.Attribute) else ""
+            values = [bound.value for bound in family.bindings(layer)]
+            made = [terminal_name(v.func) for v in values if isinstance(v, ast.Call)]
+            if made and len(made) == len(values) and all(name[:1].isupper() for name in made):
+                return True
     return False
 
 

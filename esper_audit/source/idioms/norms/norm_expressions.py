@@ -11,7 +11,7 @@ from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import dotted, text_of
 
 NORM_MODULES = re.compile(r"(^|\.)(torch|np|numpy|jnp|LA|linalg|la)$")
-NUMPY = re.compile(r"^(np|numpy|LA|la|scipy)\b")
+NUMPY = re.compile(r"^(np|numpy|LA|la|scipy|xp|jnp)\b")
 NORM_FUNCTIONS = frozenset({"norm", "vector_norm", "matrix_norm"})
 NORM_NAME = re.compile(r"(^|_)norms?(_(avg|ema|mean|value|val|sq|l2))?$", re.IGNORECASE)
 COUNT_NAME = re.compile(r"(^|_)(params|parameters|param_count|parameter_count)$")

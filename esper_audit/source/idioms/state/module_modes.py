@@ -14,6 +14,10 @@ SAMPLING = re.compile(
     r"(?i)(^|_|\b)(mc|monte|carlo|sampl\w*|bayes\w*|uncertain\w*|stochastic|augment\w*|perturb\w*|"
     r"corrupt\w*|noisy|noise|train\w*)(_|\b)"
 )
+NOISE = re.compile(
+    r"(?i)determinis|stochastic|random|even (in|at|during)|also (in|at|during)|always on"
+)
+COMMENT_LINES = 3
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -41,3 +45,11 @@ def is_under_mode(node: ast.Call, file: FileView) -> bool:
 def is_sampling(node: ast.expr, file: FileView) -> bool:
     """Return whether a function or class around a node asks for samples, or for training, by name."""
     return any(SAMPLING.search(WORDS.sub("_", d.name)) for d in file.definitions(node))
+
+
+def is_documented_noise(node: ast.expr, file: FileView) -> bool:
+    """Return whether a comment just above a call, or the docstring of a class around it, states its noise."""
+    above = file.source.lines[max(0, node.lineno - 1 - COMMENT_LINES) : node.lineno]
+    comments = [text.partition("#")[2] for text in above]
+    scopes = [d for d in file.definitions(node) if isinstance(d, (ast.ClassDef, Function))]
+    return any(map(NOISE.search, [*comments, *(ast.get_docstring(d) or "" for d in scopes)]))
