@@ -31,7 +31,7 @@ from esper_audit.source.idioms.branches.restated_tests import (
     is_neutral,
 )
 from esper_audit.source.idioms.branches.return_types import type_returned
-from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.idioms.branches.texts import is_nested, texts_as_conditions
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
@@ -114,7 +114,7 @@ class RedundantCondition(Rule):
             if is_neutral(test, truth, file) and not self.options.restated:
                 continue
             yield _violation(test, truth, reason, file)
-        for either, text in _texts_as_conditions(node, branches, file):
+        for either, text in texts_as_conditions(node, branches, file):
             yield _violation(either, True, f"the text {text} is true by itself", file)
 
     def _may_be_decided(
@@ -208,30 +208,6 @@ def _compared(
         if (
             isinstance(test, ast.Compare)
             and truth is not None
-            and not _is_nested(test, function, file)
+            and not is_nested(test, function, file)
         ):
             yield test, truth, "no value makes it otherwise"
-
-
-def _is_nested(test: ast.expr, function: Function, file: FileView) -> bool:
-    """Return whether a condition is in a function inside a function, which is checked by itself."""
-    around = file.functions(test)
-    inside = around[around.index(function) + 1 :] if function in around else []
-    return any(isinstance(inner, ast.FunctionDef) for inner in inside)
-
-
-def _texts_as_conditions(
-    function: Function, branches: Sequence[ast.AST], file: FileView
-) -> Iterator[tuple[ast.BoolOp, str]]:
-    """Yield each `or` of a comparison and a text (`x == "a" or "b"`), with the text."""
-    for branch in branches:
-        test = branch.test if isinstance(branch, (ast.If, ast.IfExp)) else None
-        for part in walk(test) if test is not None else ():
-            if not isinstance(part, ast.BoolOp) or not isinstance(part.op, ast.Or):
-                continue
-            texts = [v for v in part.values if isinstance(v, ast.Constant) and v.value]
-            texts = [text for text in texts if isinstance(text.value, str)]
-            is_compared = any(isinstance(value, ast.Compare) for value in part.values)
-            is_condition = not isinstance(file.parent(part), (ast.Compare, ast.Call))
-            if texts and is_compared and is_condition and not _is_nested(part, function, file):
-                yield part, file.code(texts[0])
