@@ -19,8 +19,9 @@ from esper_audit.source.idioms.classes.unset_attributes import (
     unset_attributes,
 )
 from esper_audit.source.idioms.interfaces.keywords import similar_name
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted
+from esper_audit.source.syntax.names import Function, dotted
 
 ASKING = frozenset({"hasattr", "getattr"})
 # What torch, Python or each user of a module calls.
@@ -53,14 +54,15 @@ class UnknownAttribute(Rule):
     Why: the module raises an AttributeError at its first forward, or in the one branch that no test
     reaches.
 
-    Quiet: bases that the file does not show; classes with `__getattr__`, `setattr` by computed names
-    or a decorator; mixins, abstract classes and classes with open methods, to which subclasses add;
-    an attribute that a subclass in the file has, that other code of the file sets, or whose name the
-    class passes on with itself (`hasattr(self, "x")`); a method that a plain class calls where only a
-    value has a similar name, as a class beside it brings it; a private method that is called only for
-    an argument which is None by default; the `else` of a layer that is always there; methods that
-    nothing above runs, to whose object other files may give what they read, and classes that lack
-    three attributes or more, which were cut out of another framework (option `everywhere`).
+    Quiet: bases that the file does not show; classes with `__getattr__`, `setattr` by computed names or
+    a decorator; mixins, abstract classes and classes with open methods, to which subclasses add; an
+    attribute that a subclass in the file has, that other code of the file sets, or whose name the class
+    passes on with itself (`hasattr(self, "x")`); a method that a plain class calls where only a value
+    has a similar name, as a class beside it brings it; a private method that is called only for an
+    argument which is None by default, or below conditions only; the `else` of a layer that is always
+    there; methods that nothing above runs, to whose object other files may give what they read, and
+    classes that lack three attributes or more, which were cut out of another framework (option
+    `everywhere`).
 
     Tickets: real code
     """
@@ -124,7 +126,20 @@ class UnknownAttribute(Rule):
         table = file.once(class_table)
         families = [table.family(each) for each in (definition, *table.subclasses(definition))]
         run = set(chain.from_iterable(family.reached_from(*ENTRY_POINTS) for family in families))
-        return [use for use in uses if self.options.everywhere or use.method in run]
+        if self.options.everywhere:
+            return uses
+        return [
+            u for u in uses if u.method in run and not _is_for_option(u.method, definition, file)
+        ]
+
+
+def _is_for_option(method: Function, definition: ast.ClassDef, file: FileView) -> bool:
+    """Return whether a class calls a private method of its own below conditions only."""
+    if not method.name.startswith("_") or method.name.startswith("__"):
+        return False
+    calls = [c for c in scan(definition, {ast.Call}) if isinstance(c, ast.Call)]
+    own = [call for call in calls if dotted(call.func) == f"self.{method.name}"]
+    return bool(own) and all(any(isinstance(s, ast.If) for s in file.enclosing(c)) for c in own)
 
 
 def _first_of_each(uses: Iterable[AttributeUse]) -> list[AttributeUse]:

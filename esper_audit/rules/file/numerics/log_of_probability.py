@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
@@ -10,11 +11,13 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.numerics.probabilities import EXPONENTIAL, probability
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import terminal_name
+from esper_audit.source.syntax.names import dotted, terminal_name
 
 LOGARITHMS = frozenset({"log", "log_", "log2", "log10"})
 GUARDS = frozenset({"where", "nan_to_num", "nan_to_num_", "masked_fill", "masked_fill_", "clamp"})
+SAMPLER = re.compile(r"multinomial|sample|argmax|topk|categorical", re.IGNORECASE)
 SOFTMAX = "`{}` takes the log of a softmax, which underflows to 0: use `log_softmax`"
 SIGMOID = "`{}` takes the log of a sigmoid, which underflows to 0: use `logsigmoid`"
 COMPLEMENT = "`{}` takes the log of 1 minus a sigmoid, which rounds to 0: use `logsigmoid(-x)`"
@@ -33,7 +36,8 @@ class LogOfProbability(Rule):
 
     Quiet: an epsilon, a clamp or a maximum inside the logarithm, or on the probability before;
     a logarithm inside `where`, `nan_to_num` or a clamp; a probability that
-    a caller of another file passes.
+    a caller of another file passes; a logarithm that is shown; the probability, by its index, of what
+    the function drew by it.
 
     Tickets: real code
     """
@@ -76,6 +80,17 @@ class LogOfProbability(Rule):
                 r = torch.softmax(y, 0)
                 r[r == 0] = 1e-9
                 return torch.log(p) + torch.log(1 - p) + q.log() + r.log()
+            """,
+        ),
+        Valid(
+            "the probability of what was drawn by it",
+            """
+            import torch
+            def score(logits):
+                probs = torch.softmax(logits, dim=-1)
+                tokens = torch.multinomial(probs, 1)
+                chosen = torch.gather(probs, 1, tokens)[..., 0]
+                return -torch.log(chosen)
             """,
         ),
         Valid(
@@ -214,7 +229,8 @@ class LogOfProbability(Rule):
             kind = f"1 minus {kind}" if kind and not kind.startswith("1 minus") else ""
         else:
             kind = probability(subject, file)
-        if kind and kind != EXPONENTIAL and not _is_shown(call.node, file):
+        is_left = _is_shown(call.node, file) or _is_of_sample(subject, call.node, file)
+        if kind and kind != EXPONENTIAL and not is_left:
             yield Violation(call.node, _message(kind, " ".join(file.code(call.node).split())))
 
 
@@ -244,3 +260,28 @@ def _is_guarded(node: ast.expr, file: FileView) -> bool:
             return True
         above = file.parent(above)
     return False
+
+
+def _is_of_sample(subject: ast.expr, call: ast.Call, file: FileView) -> bool:
+    """Return whether a logarithm is of the probability of what was drawn by it, which is never 0."""
+    functions = file.functions(call)
+    if not functions:
+        return False
+    assigned = [
+        node.value
+        for node in scan(functions[-1], {ast.Assign})
+        if isinstance(node, ast.Assign) and dotted(subject) in map(dotted, node.targets)
+    ]
+    picked = [
+        value
+        for value in (subject, *assigned)
+        if any(isinstance(part, ast.Subscript) or _is_gather(part) for part in walk(value))
+    ]
+    names = {part.id for value in picked for part in walk(value) if isinstance(part, ast.Name)}
+    drawn = (c for c in scan(functions[-1], {ast.Call}) if isinstance(c, ast.Call))
+    samplers = (c for c in drawn if SAMPLER.search(terminal_name(c.func)))
+    return bool(names) and any(not names.isdisjoint(map(dotted, c.args)) for c in samplers)
+
+
+def _is_gather(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and terminal_name(node.func) == "gather"

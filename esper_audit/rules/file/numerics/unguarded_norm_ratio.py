@@ -21,6 +21,7 @@ from esper_audit.source.idioms.norms.norms import NormFlow
 from esper_audit.source.idioms.norms.quotient_uses import (
     is_contracted,
     is_guarded_by_callers,
+    is_perturbed,
     is_scale,
     is_taken_both_ways,
 )
@@ -68,12 +69,13 @@ class UnguardedNormRatio(Rule):
     Quiet: a tensor of a model divided by its own norm, directly or through a product with the quotient
     (clip coefficients, projections), which is bounded and NaN only for the zero vector (option
     `own_norm`); the norms of weights, constants and windows; an epsilon of 1e-4 or more; norm layers;
-    relative errors (`|a - b| / |b|`); what is no norm over a norm, and distances between two points below
-    the line, and ratios by which a method scales a tensor, a step, or that are taken both ways, the sides
-    of a shape (option `any_numerator`); a norm that each caller in the file tests; rows of numpy and rows
-    that a function rescales without returning them; hyperparameters and limits such as `max_norm`; counts
-    of all parameters, and shares of them in percent; constructors and geometry; decibels (`log10`), which
-    are infinite by definition.
+    relative errors (`|a - b| / |b|`); what is no norm over a norm, and distances between two points
+    below the line, and ratios by which a method scales a tensor, a step, or that are taken both ways,
+    the sides of a shape, and the norm of a tensor over that of its sum with another (option
+    `any_numerator`); a norm that each caller in the file tests; rows of numpy and rows that a function
+    rescales without returning them; hyperparameters and limits such as `max_norm`; counts of all
+    parameters, and shares of them in percent; constructors and geometry; decibels (`log10`), which are
+    infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
     """
@@ -83,7 +85,7 @@ class UnguardedNormRatio(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 99 packages, after mending on them; 0 of 16 in 99 before mending on each; 2 of 2 in "
+        "0 of 0 in 113 packages, after mending on them; 0 of 17 in 113 before mending on each; 2 of 2 in "
         "19 before"
     )
     triggers = Triggers(
@@ -148,6 +150,7 @@ class UnguardedNormRatio(Rule):
         parts = [part for part in walk(division.left) if isinstance(part, ast.expr)]
         is_of_norms = any(map(flow.is_norm, parts)) and not has_difference(flow.measures(core))
         is_kept = is_scale(flow, division) or is_taken_both_ways(flow, division)
+        is_kept |= is_perturbed(division, flow.measures(core), flow)
         is_reported = is_of_norms and not is_kept
         if not is_reported and not self.options.any_numerator:
             return ""

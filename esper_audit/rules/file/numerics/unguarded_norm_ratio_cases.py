@@ -11,6 +11,19 @@ UNGUARDED = "`{}` divides by the norm `{}` without a guard"
 
 VALID = (
     Valid(
+        "a tensor before and after something is added, and a share of its own total",
+        """
+        import torch
+
+
+        def rescaled(x, dx, model):
+            total = sum(p.numel() for p in model.parameters() if p.requires_grad)
+            zeros = sum((p == 0).sum() for p in model.parameters())
+            share = (total - zeros) / total
+            return x + dx * share * (torch.norm(x) / torch.norm(x + dx))
+        """,
+    ),
+    Valid(
         "a share in percent",
         """
         import logging

@@ -14,6 +14,8 @@ from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_ta
 from esper_audit.source.idioms.state.assigned_values import AssignedValues
 from esper_audit.source.idioms.state.learned_values import (
     TENSOR_MAKERS,
+    is_averaged,
+    is_made_alike,
     is_possible_tensor,
     is_tensor_made,
     updates_of,
@@ -58,10 +60,10 @@ class StateOutsideStateDict(Rule):
     projection or the statistics of step zero, and `to(device)` leaves the tensor where it was.
 
     Quiet: parameters and buffers, `persistent=False` included; constants; a draw with a generator or a
-    seed of its own; an attribute that each forward, or a `reset`, binds anew, what another
-    package makes of a draw, a record that only its recorder reads; what the forward itself updates, as
-    keys of an attention and places to work in (option `caches`); classes that save by a
-    `state_dict` or `get_extra_state` of their own.
+    seed of its own; an attribute that each forward, or a `reset`, binds anew, what another package
+    makes of a draw, a record that only its recorder reads; what the forward itself updates and that is
+    no running average, as keys of an attention and places to work in (option `caches`); classes that
+    save by a `state_dict` or `get_extra_state` of their own.
 
     Tickets: real code
     """
@@ -110,7 +112,7 @@ class StateOutsideStateDict(Rule):
         if functions[-1] not in family.reached_from("__init__") or not _is_read(use, heirs):
             return
         why = _reason(use, family, file)
-        if why in FORWARD_UPDATES and not self.options.caches:
+        if why in FORWARD_UPDATES and not self.options.caches and not is_averaged(use.name, family):
             return
         if why and table.is_module(owner) and not _is_saved(attribute.attr, family):
             message = (
@@ -168,7 +170,8 @@ def _reason(use: AttributeUse, family: ClassFamily, file: FileView) -> str:
     if drawn is not None and not bound and not is_seeded(use.method) and not updates:
         return f"is drawn at random (`{quoted(file.code(drawn))}`)"
     is_reset = any(
-        other.value is not None and is_tensor_made(other.value, file)
+        other.value is not None
+        and (is_tensor_made(other.value, file) or is_made_alike(other.value))
         for other in bound
         if other.method not in built
     )

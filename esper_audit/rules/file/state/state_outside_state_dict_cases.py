@@ -6,6 +6,23 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "keys that the forward itself keeps",
+        """
+        import torch
+        from torch import nn
+
+
+        class Attention(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.keys = torch.zeros(8, width)
+
+            def forward(self, x, at):
+                self.keys[at] = x
+                return self.keys
+        """,
+    ),
+    Valid(
         "a module of the file that registers a draw, and a store of keys that a forward fills",
         """
         import torch
@@ -217,6 +234,33 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "keys that the forward itself keeps, where asked for",
+        """
+        import torch
+        from torch import nn
+
+
+        class Attention(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.keys = torch.zeros(8, width)
+
+            def forward(self, x, at):
+                self.keys[at] = x
+                return self.keys
+        """,
+        (
+            (
+                8,
+                (
+                    "`self.keys` is updated by `forward`, is read by the forward and is not in the state "
+                    "dict. Register it as a buffer."
+                ),
+            ),
+        ),
+        options={"caches": True},
+    ),
     Invalid(
         "wires that are drawn once",
         """

@@ -50,10 +50,11 @@ class EvaluationWithGradients(Rule):
     Why: the graph keeps the activations of every layer, so an evaluation needs the memory of a training
     step. Outputs that are collected keep all graphs until the end.
 
-    Quiet: a loop that counts or goes over models, and random inputs, as in a trial; a result that is
-    detached at once; `no_grad` as a block, as a decorator, around a call of the function in the same
-    file, or by `set_grad_enabled`; a decorator of another package, which may switch them off; functions
-    that use gradients, or whose caller in the file differentiates; the `forward` of a module.
+    Quiet: a loop that counts or goes over models or a literal list, and random inputs, as in a trial; a
+    result that is detached at once; `no_grad` as a block, as a decorator, around a call of the function
+    in the same file, or by `set_grad_enabled`; a decorator of another package, which may switch them
+    off; functions that use gradients, or whose caller in the file differentiates; the `forward` of a
+    module.
 
     Tickets: real code
     """
@@ -63,7 +64,7 @@ class EvaluationWithGradients(Rule):
     severity = Severity.P3
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 50 packages, after mending; 1 of 41 in 40 before, most of them trials on random "
+        "4 of 4 in 29 packages, after mending; 1 of 42 in 54 before, most of them trials on random "
         "inputs; 4 of 4 in 27 before"
     )
     triggers = Triggers(calls=frozenset({"eval", "train"}))
@@ -131,7 +132,7 @@ def _tracked_forward(
             continue
         if _is_evaluation(event, flow, file) and not has_no_gradients(event, flow, file):
             loop = _loop_around(event, file)
-            is_found = loop is not None and is_fed_by(loop, event.node)
+            is_found = loop is not None and is_fed_by(loop, event.node) and not _is_listed(loop)
             return event if is_found and _is_near(event, switch, file) else None
     return None
 
@@ -139,6 +140,11 @@ def _tracked_forward(
 def _loop_around(event: TrainingEvent, file: FileView) -> ast.stmt | ast.expr | None:
     """Return the innermost loop or comprehension around a forward pass."""
     return comprehension_around(event.node, file) or (event.loops[-1] if event.loops else None)
+
+
+def _is_listed(loop: ast.stmt | ast.expr) -> bool:
+    """Return whether a loop goes over a list that stands there, as over modes or settings."""
+    return isinstance(loop, ast.For) and isinstance(loop.iter, (ast.List, ast.Tuple))
 
 
 def _is_near(forward: TrainingEvent, switch: TrainingEvent, file: FileView) -> bool:

@@ -96,3 +96,15 @@ def _is_operand_of_product(use: ast.AST, flow: NormFlow) -> bool:
 
 def _above(node: ast.AST, flow: NormFlow) -> ast.AST:
     return flow.above(node) or flow.function
+
+
+def is_perturbed(division: ast.BinOp, below: list[ast.expr], flow: NormFlow) -> bool:
+    """Return whether a norm is divided by that of the same tensor with something added."""
+    above = [part for part in walk(division.left) if isinstance(part, ast.expr)]
+    measured = [m for part in above if flow.is_norm(part) for m in flow.measures(part)]
+    added = [m for m in below if isinstance(m, ast.BinOp)]
+    return any(
+        ast.unparse(measure) in (ast.unparse(total.left), ast.unparse(total.right))
+        for measure in measured
+        for total in added
+    )

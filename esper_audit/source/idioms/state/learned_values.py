@@ -50,6 +50,30 @@ def updates_of(name: str, family: ClassFamily) -> list[Function]:
     return found
 
 
+def is_averaged(name: str, family: ClassFamily) -> bool:
+    """Return whether a method makes a running average of an attribute: it scales the value before."""
+    return any(_is_scaled_by(method, name) for method in updates_of(name, family))
+
+
+def is_made_alike(value: ast.expr) -> bool:
+    """Return whether a value is a new tensor of the kind of another (`x.new_empty(n)`)."""
+    return isinstance(value, ast.Call) and terminal_name(value.func).startswith("new_")
+
+
+def _is_scaled_by(method: Function, name: str) -> bool:
+    attribute = f"{own_name(method)}.{name}"
+    for node in scan(method, NODES):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("mul_", "lerp_") and dotted(node.func.value) == attribute:
+                return True
+        elif isinstance(node, ast.Assign) and attribute in map(dotted, node.targets):
+            scaled = (p for p in scan(node.value, {ast.BinOp}) if isinstance(p, ast.BinOp))
+            scaled = (part for part in scaled if isinstance(part.op, ast.Mult))
+            if _is_lerp(node.value) or any(_reads(part, attribute) for part in scaled):
+                return True
+    return False
+
+
 def _is_update(node: ast.AST, attribute: str) -> bool:
     """Return whether a node changes an attribute depending on its value before."""
     if isinstance(node, ast.AugAssign):
