@@ -35,7 +35,6 @@ from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.text.phrases import quoted
 
 ENTRY_POINTS = ("forward", "__call__", "training_step", "encode", "sample")
-PAIRS = frozenset({ast.Tuple})
 UPDATED = "is updated by `{}`"
 FORWARD_UPDATES = frozenset(map(UPDATED.format, ENTRY_POINTS))
 SAVING = frozenset(
@@ -112,7 +111,8 @@ class StateOutsideStateDict(Rule):
         if functions[-1] not in family.reached_from("__init__") or not _is_read(use, heirs):
             return
         why = _reason(use, family, file)
-        if why in FORWARD_UPDATES and not self.options.caches and not is_averaged(use.name, family):
+        is_cache = why in FORWARD_UPDATES and not is_averaged(use.name, family)
+        if is_cache and not self.options.caches:
             return
         if why and table.is_module(owner) and not _is_saved(attribute.attr, family):
             message = (
@@ -154,7 +154,7 @@ def _is_module_of_file(value: ast.AST, file: FileView) -> bool:
 
 def _reason(use: AttributeUse, family: ClassFamily, file: FileView) -> str:
     """Return how an attribute comes to its value, empty if it is a constant or bound anew."""
-    value = use.value if use.value is not None else use.node
+    value = use.value or use.node
     if _is_module_of_file(value, file):
         return ""
     value = file.once(AssignedValues).held(value, use.method)
@@ -193,12 +193,13 @@ def _is_read(use: AttributeUse, families: Sequence[ClassFamily]) -> bool:
 
 def _is_saved(name: str, family: ClassFamily) -> bool:
     """Return whether a class saves by methods of its own, or registers the attribute elsewhere."""
-    if any(family.method(saving) is not None for saving in SAVING):
-        return True
-    if any(isinstance(use.node, ast.Call) for use in family.bindings(name)):
+    is_saving = any(family.method(saving) is not None for saving in SAVING)
+    if is_saving or any(isinstance(use.node, ast.Call) for use in family.bindings(name)):
         return True
     return any(
-        _is_named_in_pair(node, name) for m in family.members for node in scan(m.definition, PAIRS)
+        _is_named_in_pair(node, name)
+        for m in family.members
+        for node in scan(m.definition, {ast.Tuple})
     )
 
 
