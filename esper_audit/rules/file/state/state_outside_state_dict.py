@@ -16,6 +16,7 @@ from esper_audit.source.idioms.state.learned_values import (
     TENSOR_MAKERS,
     is_averaged,
     is_made_alike,
+    is_named_in_pair,
     is_possible_tensor,
     is_tensor_made,
     updates_of,
@@ -197,16 +198,7 @@ def _is_saved(name: str, family: ClassFamily) -> bool:
     if is_saving or any(isinstance(use.node, ast.Call) for use in family.bindings(name)):
         return True
     return any(
-        _is_named_in_pair(node, name)
+        is_named_in_pair(node, name)
         for m in family.members
         for node in scan(m.definition, {ast.Tuple})
     )
-
-
-def _is_named_in_pair(node: ast.AST, name: str) -> bool:
-    """Return whether a tuple pairs a text with an attribute, as a list of what is to be registered does."""
-    if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
-        return False
-    first, second = node.elts
-    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
-    return is_text and dotted(second) == f"self.{name}"

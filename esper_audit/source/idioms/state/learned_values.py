@@ -119,3 +119,12 @@ def _data_owner(value: ast.expr) -> str:
     if isinstance(value, ast.Attribute) and value.attr == "data":
         return dotted(value.value)
     return _item_owner(value)
+
+
+def is_named_in_pair(node: ast.AST, name: str) -> bool:
+    """Return whether a tuple pairs a text with an attribute, as a list of what is to be registered does."""
+    if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
+        return False
+    first, second = node.elts
+    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return is_text and dotted(second) == f"self.{name}"
