@@ -6,6 +6,19 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a flag named as a conversion of the whole model",
+        """
+        from torch import nn
+
+
+        class Table(nn.Module):
+            def __init__(self, rows, cpu=False):
+                super().__init__()
+                self.cpu = cpu
+                self.rows = nn.Embedding(rows, 8)
+        """,
+    ),
+    Valid(
         "procedures that train and evaluate",
         """
         from torch import nn
@@ -205,7 +218,7 @@ INVALID = (
             def __init__(self):
                 super().__init__()
                 self.head = nn.Linear(2, 2)
-                self.half, self.k = True, 3
+                self.modules, self.k = [], 3
             def forward(self, x):
                 return self.head(x)
         """,
@@ -220,7 +233,7 @@ INVALID = (
             (
                 16,
                 (
-                    "`self.half` hides the method `half()` of `nn.Module`, which torch calls. Rename the "
+                    "`self.modules` hides the method `modules()` of `nn.Module`, which torch calls. Rename the "
                     "attribute."
                 ),
             ),

@@ -6,6 +6,21 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a module that shows itself, and a method that another class may override",
+        """
+        class Table:
+            def __init__(self, data):
+                self.data = self.read(data, rows=8)
+
+            def read(self, data):
+                return data
+
+
+        if __name__ == "__main__":
+            print(Table(data_df=1, columns=2))
+        """,
+    ),
+    Valid(
         "keywords that exist",
         """
         import torch.nn.functional as F
@@ -121,6 +136,18 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "several keywords of one call, which are one finding",
+        """
+        def turned(x, matrix):
+            return matrix @ x
+
+
+        def back(x, matrix):
+            return turned(x, matrix, transpose=True, scale=2)
+        """,
+        ((6, "`turned` takes no `transpose`, `scale`"),),
+    ),
     Invalid(
         "a misspelt keyword of torch",
         """

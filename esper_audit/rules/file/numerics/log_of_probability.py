@@ -120,7 +120,9 @@ class LogOfProbability(Rule):
             def loss(self, x, p):
                 a = torch.log_softmax(x, 1) + torch.log(p) + math.log(2) + np.log(3)
                 s = x.softmax(1)
-                return a + torch.where(s > 0, torch.log(s), 0.0)
+                terms = s * s.log()
+                entropy = torch.where(s > 0, terms, 0.0)
+                return a + entropy + torch.where(s > 0, torch.log(s), 0.0)
             """,
         ),
     )
@@ -259,7 +261,16 @@ def _is_guarded(node: ast.expr, file: FileView) -> bool:
         if isinstance(above, ast.Call) and terminal_name(above.func) in GUARDS:
             return True
         above = file.parent(above)
-    return False
+    return isinstance(above, ast.Assign) and _is_selected(above, file)
+
+
+def _is_selected(statement: ast.Assign, file: FileView) -> bool:
+    """Return whether `where` takes or leaves the value of a statement later on."""
+    functions = file.functions(statement)
+    calls = scan(functions[-1], {ast.Call}) if functions else []
+    chosen = (c for c in calls if isinstance(c, ast.Call) and terminal_name(c.func) == "where")
+    names = {dotted(target) for target in statement.targets}
+    return any(not names.isdisjoint(map(dotted, call.args)) for call in chosen)
 
 
 def _is_of_sample(subject: ast.expr, call: ast.Call, file: FileView) -> bool:
