@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tracemalloc
 
 from esper_audit.source.idioms.duplication.clone_detection import Clone, clones
 from esper_audit.source.idioms.duplication.statement_fingerprints import statement_blocks
@@ -48,3 +49,15 @@ def test_a_run_ends_where_local_names_differ() -> None:
 def test_a_sum_of_thousands_of_terms_is_no_deeper_than_the_walk() -> None:
     long = "x = " + " + ".join(["y"] * 900) + "\n"
     assert len(found(long * 8)) == 1
+
+
+def test_runs_that_occur_once_take_a_bounded_number_of_bytes() -> None:
+    code = "def f(x):\n" + "".join(f"    x = call_{number}(x)\n" for number in range(5_000))
+    blocks = statement_blocks("a.py", ast.parse(code), code.splitlines())
+    tracemalloc.start()
+    try:
+        assert list(clones(blocks, 6)) == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak / 5_000 < 100  # 350 where each run is kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
 from esper_audit.project.file_roles import Role
@@ -86,15 +86,19 @@ class HeavyEagerImport(TreeRule):
         assert isinstance(self.options, HeavyImportOptions)
         package = tree.index.store.module(path)
         assert package is not None
+        if package.role is not Role.PRODUCTION:
+            return None
         others = imports.loaders(imports.importers(heavy), without={path})
-        lines = _lines(imports, path, heavy)
+        lines = _lines(imports, path, heavy, others)
+        if not lines:
+            return None
         importers = _importers(tree, imports, package)
         names = _names_bound_on(tree, imports, path, lines)
         without_need = [
             u for u in importers if u.path not in others and not names & u.mentions.keys()
         ]
         are_many = len(without_need) * 2 > len(importers) >= self.options.importers
-        if package.role is not Role.PRODUCTION or not lines or not are_many:
+        if not are_many:
             return None
         return (
             f"importing `{package.name}` loads {heavy}, which {len(without_need)} of the "
@@ -102,9 +106,8 @@ class HeavyEagerImport(TreeRule):
         )
 
 
-def _lines(imports: EagerImports, path: str, heavy: str) -> list[int]:
-    """Return the lines of a file whose imports load a heavy module."""
-    others = imports.loaders(imports.importers(heavy), without={path})
+def _lines(imports: EagerImports, path: str, heavy: str, others: Collection[str]) -> list[int]:
+    """Return the lines of a file whose imports load a heavy module, as the `others` do without the file."""
     return [
         loading.line
         for loading in imports.of[path]
@@ -117,7 +120,8 @@ def _statement(tree: Tree, imports: EagerImports, path: str, heavy: str) -> ast.
     """Return the first import of a file that loads a heavy module."""
     source = tree.source(path)
     assert source is not None
-    first = min(_lines(imports, path, heavy))
+    others = imports.loaders(imports.importers(heavy), without={path})
+    first = min(_lines(imports, path, heavy, others))
     return around_line(source, first)[-1]
 
 
@@ -126,10 +130,10 @@ def _importers(tree: Tree, imports: EagerImports, package: ModuleFacts) -> list[
     loaded = imports.loaded_by(package.path)
     directory = posixpath.dirname(package.path)
     found = []
-    for path, loadings in imports.of.items():
+    direct = imports.importers_of_file(package.path)
+    for path in imports.of:
         unit = tree.index.store.module(path)
-        is_inside = path.startswith(f"{directory}/")
-        is_importer = is_inside or any(package.path in loading.files for loading in loadings)
+        is_importer = path.startswith(f"{directory}/") or path in direct
         if unit is not None and is_importer and unit.role is not Role.TEST and path not in loaded:
             found.append(unit)
     return found

@@ -48,21 +48,28 @@ class EagerImports:
             module.path: list(self._loadings(module)) for module in index.modules()
         }
         self._conditional: dict[str, frozenset[int]] = {}
+        self._by_name: dict[tuple[str, bool], frozenset[str]] = {}
         self._importers: dict[str, set[tuple[str, int]]] = defaultdict(set)
         for path, loadings in self.of.items():
             for loading in loadings:
                 for target in loading.files:
                     self._importers[target].add((path, loading.line))
 
-    def importers(self, name: str, *, surely: bool = False) -> set[str]:
+    def importers(self, name: str, *, surely: bool = False) -> frozenset[str]:
         """Return the files that import a module: one outside by its dotted name, or of the tree."""
-        return {
-            path
-            for path, loadings in self.of.items()
-            for loading in loadings
-            if self.is_import_of(loading, name)
-            and self._is_counted(path, loading.line, surely=surely)
-        }
+        if (name, surely) not in self._by_name:
+            self._by_name[name, surely] = frozenset(
+                path
+                for path, loadings in self.of.items()
+                for loading in loadings
+                if self.is_import_of(loading, name)
+                and self._is_counted(path, loading.line, surely=surely)
+            )
+        return self._by_name[name, surely]
+
+    def importers_of_file(self, path: str) -> frozenset[str]:
+        """Return the files with an import that loads a file of the tree."""
+        return frozenset(importer for importer, _ in self._importers.get(path, ()))
 
     def is_import_of(self, loading: Loading, name: str) -> bool:
         """Return whether an import names a module, or something in it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from esper_audit.source.idioms.duplication.statement_fingerprints import (
@@ -23,6 +25,11 @@ class StatementRun(NamedTuple):
     def statements(self) -> list[HashedStatement]:
         """The statements."""
         return self.block.statements[self.start : self.end]
+
+    @property
+    def structures(self) -> tuple[int, ...]:
+        """The structural hashes of the statements."""
+        return tuple(statement.structure for statement in self.statements)
 
     @property
     def place(self) -> tuple[str, int]:
@@ -66,10 +73,11 @@ def clones(blocks: Sequence[StatementBlock], minimum: int) -> Iterator[Clone]:
 
 def _equal_runs(blocks: Sequence[StatementBlock], minimum: int) -> list[list[StatementRun]]:
     """Return the groups of equal runs of minimal length, each group sorted by place."""
+    repeated = _repeated_hashes(blocks, minimum)
     by_structure: dict[tuple[object, ...], list[StatementRun]] = defaultdict(list)
-    for block in blocks:
-        for run in _minimal_runs(block, minimum):
-            by_structure[tuple(statement.structure for statement in run.statements)].append(run)
+    for run in _minimal_runs(blocks, minimum):
+        if hash(run.structures) in repeated:
+            by_structure[run.structures].append(run)
     groups: dict[tuple[object, ...], list[StatementRun]] = defaultdict(list)
     for structures, runs in by_structure.items():
         for run in runs if len(runs) > 1 else ():
@@ -78,8 +86,18 @@ def _equal_runs(blocks: Sequence[StatementBlock], minimum: int) -> list[list[Sta
     return sorted(sorted_groups, key=lambda runs: (runs[0].block.depth, runs[1].place))
 
 
-def _minimal_runs(block: StatementBlock, minimum: int) -> Iterator[StatementRun]:
+def _repeated_hashes(blocks: Sequence[StatementBlock], minimum: int) -> set[int]:
+    """Return the hashes of the structures of runs that may be equal to another: few, so few runs are kept."""
+    hashes = sorted(array("q", (hash(run.structures) for run in _minimal_runs(blocks, minimum))))
+    return {one for one, following in pairwise(hashes) if one == following}
+
+
+def _minimal_runs(blocks: Sequence[StatementBlock], minimum: int) -> Iterator[StatementRun]:
     """Yield for each statement the shortest run from it on that has at least `minimum` counted lines."""
+    return (run for block in blocks for run in _runs_of_block(block, minimum))
+
+
+def _runs_of_block(block: StatementBlock, minimum: int) -> Iterator[StatementRun]:
     lines = [statement.lines for statement in block.statements]
     end, total = 0, 0
     for start in range(len(lines)):
