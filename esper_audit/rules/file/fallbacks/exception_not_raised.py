@@ -43,9 +43,7 @@ class ExceptionNotRaised(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
-        "39 of 39 by a reader in 133 packages (espnet, nncf, colossalai, catalyst and others)"
-    )
+    precision = "10 of 10 by a reader in 27 packages it was not written on (ludwig, mmtrack); 39 of 39 in 133 others"
     triggers = Triggers(nodes=frozenset({"Expr", "Return"}), words=EXCEPTIONS)
 
     VALID = (

@@ -6,6 +6,18 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a procedure with a callback",
+        """
+        from torch import nn
+
+
+        class Trainer(nn.Module):
+            def train(self, log=print):
+                while self.steps < self.total:
+                    log(self.step())
+        """,
+    ),
+    Valid(
         "a flag named as a conversion of the whole model",
         """
         from torch import nn

@@ -37,7 +37,7 @@ class LogOfProbability(Rule):
     Quiet: an epsilon, a clamp or a maximum inside the logarithm, or on the probability before;
     a logarithm inside `where`, `nan_to_num` or a clamp; a probability that
     a caller of another file passes; a logarithm that is shown; the probability, by its index, of what
-    the function drew by it.
+    the function drew by it; a probability that the function divides by, too.
 
     Tickets: real code
     """
@@ -47,8 +47,8 @@ class LogOfProbability(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "10 of 10 in 84 packages, after mending on them (agilerl, funasr, mmpose, monai-generative); 10 of "
-        "13 in five rounds before mending on each; 1 of 2 in 27 before"
+        "19 of 20 by readers in 138 packages, after mending on them (braindecode, pytorch-lifestream, agilerl, "
+        "lightning-bolts and others); 19 of 28 in nine rounds before mending on each"
     )
     triggers = Triggers(
         calls=LOGARITHMS | {"log1p"},
@@ -91,6 +91,9 @@ class LogOfProbability(Rule):
                 tokens = torch.multinomial(probs, 1)
                 chosen = torch.gather(probs, 1, tokens)[..., 0]
                 return -torch.log(chosen)
+            def inverse(z, h):
+                scale = torch.sigmoid(h)
+                return z / scale, -torch.log(scale).sum()
             """,
         ),
         Valid(
@@ -274,10 +277,13 @@ def _is_selected(statement: ast.Assign, file: FileView) -> bool:
 
 
 def _is_of_sample(subject: ast.expr, call: ast.Call, file: FileView) -> bool:
-    """Return whether a logarithm is of the probability of what was drawn by it, which is never 0."""
+    """Return whether a logarithm is of the probability of what was drawn by it, or of a divisor."""
     functions = file.functions(call)
     if not functions:
         return False
+    divided = (d for d in scan(functions[-1], {ast.BinOp}) if isinstance(d, ast.BinOp))
+    if any(isinstance(d.op, ast.Div) and dotted(subject) == dotted(d.right) != "" for d in divided):
+        return True  # what is divided by it is infinite before
     assigned = [
         node.value
         for node in scan(functions[-1], {ast.Assign})

@@ -21,6 +21,7 @@ from esper_audit.source.idioms.norms.norms import NormFlow
 from esper_audit.source.idioms.norms.quotient_uses import (
     is_contracted,
     is_guarded_by_callers,
+    is_of_declared_tensors,
     is_perturbed,
     is_scale,
     is_taken_both_ways,
@@ -72,10 +73,10 @@ class UnguardedNormRatio(Rule):
     relative errors (`|a - b| / |b|`); what is no norm over a norm, and distances between two points
     below the line, and ratios by which a method scales a tensor, a step, or that are taken both ways,
     the sides of a shape, and the norm of a tensor over that of its sum with another (option
-    `any_numerator`); a norm that each caller in the file tests; rows of numpy and rows that a function
-    rescales without returning them; hyperparameters and limits such as `max_norm`; counts of all
-    parameters, and shares of them in percent; constructors and geometry; decibels (`log10`), which are
-    infinite by definition.
+    `any_numerator`); a norm that each caller in the file tests; rows of numpy or that no annotation
+    declares as tensors, and rows that a function rescales without returning them; hyperparameters and
+    limits such as `max_norm`; counts of all parameters, and shares of them in percent; constructors and
+    geometry; decibels (`log10`), which are infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
     """
@@ -85,7 +86,7 @@ class UnguardedNormRatio(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 113 packages, after mending on them; 0 of 17 in 113 before mending on each; 2 of 2 in "
+        "0 of 0 in 138 packages, after mending on them; 0 of 21 in 138 before mending on each; 2 of 2 in "
         "19 before"
     )
     triggers = Triggers(
@@ -141,6 +142,7 @@ class UnguardedNormRatio(Rule):
                 and flow.is_of_measured(division, factors)
                 and (len(factors) > 1 or is_contracted(flow, division, file))
                 and returned(flow.function)
+                and is_of_declared_tensors(flow.function, file)
                 and not has_numpy_norm([o for f in factors for o in flow.origins(f)])
                 and any(map(flow.is_norm_of_rows_given, factors))
             )

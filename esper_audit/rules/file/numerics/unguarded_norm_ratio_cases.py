@@ -11,6 +11,24 @@ UNGUARDED = "`{}` divides by the norm `{}` without a guard"
 
 VALID = (
     Valid(
+        "a product by the norms of its factors, and rows that nothing declares as tensors",
+        """
+        import torch
+
+
+        def composition(left, right):
+            a, b = left.collapse(), right.collapse()
+            low = a.norm(dim=(-2, -1))
+            high = b.norm(dim=(-2, -1))
+            return (a @ b).norm(dim=(-2, -1)) / low / high
+
+
+        def similarity(left, right):
+            rows = left / left.norm(dim=1)[:, None]
+            return rows @ right.T
+        """,
+    ),
+    Valid(
         "a tensor before and after something is added, and a share of its own total",
         """
         import torch
@@ -452,16 +470,16 @@ INVALID = (
             return table.pow(2).sum(-1, keepdim=True).sqrt()
 
 
-        def ranking(table, word):
+        def ranking(table: torch.Tensor, word):
             rows = table / lengths(table)
             return torch.mv(rows, word)
 
 
-        def cosine(a, b):
+        def cosine(a: torch.Tensor, b):
             return (a @ b.T) / torch.outer(a.norm(dim=1), b.norm(dim=1))
 
 
-        def product(a, b):
+        def product(a: torch.Tensor, b):
             norms = a.norm(dim=-1) * b.norm(dim=-1)
             return (a * b).sum(-1) / norms
         """,

@@ -39,7 +39,7 @@ class OperationWithoutEffect(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = (
+    precision = "2 of 3 by a reader in 27 packages it was not written on (machin); 12 of 12 in 133 others"
         "14 of 14 by a reader in 133 packages (espnet, funasr, deepmd-kit, gliner, catalyst)"
     )
     triggers = Triggers(calls=METHODS, words=frozenset({"torch", "paddle", "mindspore"}))
@@ -182,5 +182,5 @@ def _unchanged(call: ast.Call, file: FileView) -> ast.expr | None:
 
 def _is_own(name: str, file: FileView) -> bool:
     """Return whether a function or method of the file has a name."""
-    defined = [*file.nodes(ast.FunctionDef), *file.nodes(ast.AsyncFunctionDef)]
-    return any(function.name == name for function in defined)
+    names = {function.name for function in file.nodes(ast.FunctionDef)}
+    return name in names | {function.name for function in file.nodes(ast.AsyncFunctionDef)}

@@ -73,7 +73,12 @@ def is_mode_switch(method: Function) -> bool:
     taken = list(parameters(method.args))[1:]
     if len(taken) > 1 or any(p.arg not in given and p.arg != "mode" for p in taken):
         return False
-    return bool(taken) or not scan(method, {ast.For, ast.While}, NESTED_SCOPES)
+    values = [given.get(p.arg) for p in taken]
+    is_flag = any(
+        p.arg == "mode" or (isinstance(value, ast.Constant) and isinstance(value.value, bool))
+        for p, value in zip(taken, values, strict=True)
+    )
+    return is_flag or not (taken or scan(method, {ast.For, ast.While}, NESTED_SCOPES))
 
 
 def has_result(method: Function) -> bool:

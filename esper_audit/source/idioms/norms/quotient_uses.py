@@ -10,7 +10,7 @@ from esper_audit.source.idioms.norms.norms import NormFlow
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import text_of
+from esper_audit.source.syntax.names import Function, parameters, text_of
 
 CONTRACTING = frozenset(
     {"matmul", "mm", "bmm", "einsum", "inner", "dot", "vecdot", "tensordot", "linear", "mv"}
@@ -99,12 +99,30 @@ def _above(node: ast.AST, flow: NormFlow) -> ast.AST:
 
 
 def is_perturbed(division: ast.BinOp, below: list[ast.expr], flow: NormFlow) -> bool:
-    """Return whether a norm is divided by that of the same tensor with something added."""
+    """Return whether a norm is divided by that of the same tensor with something added.
+
+    Or the norm of a product by that of a factor, which is bounded by that of the other factor.
+    """
     above = [part for part in walk(division.left) if isinstance(part, ast.expr)]
     measured = [m for part in above if flow.is_norm(part) for m in flow.measures(part)]
     added = [m for m in below if isinstance(m, ast.BinOp)]
+    factors = {ast.unparse(m) for m in below}
+    products = [m for m in measured if isinstance(m, ast.BinOp) and isinstance(m.op, ast.MatMult)]
+    if any(not factors.isdisjoint(map(ast.unparse, (m.left, m.right))) for m in products):
+        return True
     return any(
         ast.unparse(measure) in (ast.unparse(total.left), ast.unparse(total.right))
         for measure in measured
         for total in added
+    )
+
+
+def is_of_declared_tensors(function: Function, file: FileView) -> bool:
+    """Return whether a function, or one of the file that calls it, declares that it takes tensors."""
+    calls = file.once(LocalCalls).callers(function)
+    callers = [caller for call in calls for caller in file.functions(call)[-1:]]
+    return any(
+        p.annotation is not None and "Tensor" in ast.unparse(p.annotation)
+        for each in (function, *callers)
+        for p in parameters(each.args)
     )
