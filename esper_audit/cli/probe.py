@@ -11,6 +11,7 @@ import msgspec
 from esper_audit.cli.audit_output import report_audit
 from esper_audit.cli.local_date import today
 from esper_audit.cli.options import (
+    no_cache_option,
     project_options,
     shard_option,
     split_at_commas,
@@ -58,6 +59,8 @@ from esper_audit.rules.catalogue import CheckCatalogue
     help="Run on the workers of this Dask scheduler.",
 )
 @shard_option
+@click.option("--since", default="", metavar="REV", help="Probe only what changed since REV.")
+@no_cache_option
 @click.option("--strict", is_flag=True, help="Exit with 3 if a probe is inconclusive.")
 @project_options
 def command(project: Project, *, output: OutputOptions, strict: bool, **options: Any) -> None:
@@ -73,7 +76,8 @@ def command(project: Project, *, output: OutputOptions, strict: bool, **options:
     Exit status: 0 all promises kept; 1 a promise is broken; 2 could not run; 3 something was not
     looked at.
     """
-    request = msgspec.convert({**options, "today": today()}, ProbeRequest)
+    cache = not options.pop("no_cache")
+    request = msgspec.convert({**options, "cache": cache, "today": today()}, ProbeRequest)
     with progress_bar("units") as (progress,):
         audit = audit_subjects(project, request, progress)
     status, text = report_audit(audit, CheckCatalogue.of_project(project), output)

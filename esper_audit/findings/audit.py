@@ -60,6 +60,8 @@ class Audit(msgspec.Struct, frozen=True):
     - `files_read`, `directories_listed`: absolute paths that were read or looked up. A run with the same
       contents has the same result.
     - `records`: the results of the probes.
+    - `cached_units`, `unchanged_units`: the numbers of units of declared subjects that an earlier run answered,
+      and that were not looked at because nothing that they use changed since a revision.
     - `coverage`: how far discovery came with each class; None without discovery.
     - `tested`: what the tests reach, by folder. Empty unless the whole tree was audited.
     - `notebooks`: the number of notebooks beside the files, which no check reads.
@@ -86,6 +88,8 @@ class Audit(msgspec.Struct, frozen=True):
     directories_listed: list[str] = []
     records: list[ProbeRecord] = []
     timings: list[CheckTiming] = []
+    cached_units: int = 0
+    unchanged_units: int = 0
     coverage: Coverage | None = None
     tested: list[ReachedPackage] = []
     notebooks: int = 0

@@ -30,6 +30,7 @@ class RecipeOrigin(enum.StrEnum):
 
 
 STAGES = tuple(Stage)
+NOT_CHECKED = "not checked within the budget"  # a property of a class, with the contracts
 
 
 class ClassCoverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +57,16 @@ class ClassCoverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """The discovered classes of all targets, and the modules that could not be imported."""
+    """The discovered classes of all targets, and the modules that could not be imported.
+
+    `cached` is the number of classes whose result is that of an earlier run, `unchanged` of those that
+    were not looked at because nothing that they use changed since a revision.
+    """
 
     classes: list[ClassCoverage]
     not_importable: dict[str, str] = {}
+    cached: int = 0
+    unchanged: int = 0
 
     def count(self, stage: Stage, origin: RecipeOrigin | None = None) -> int:
         """Return the number of classes that reached a stage, by recipes of one origin or of all."""
@@ -88,6 +95,8 @@ def coverage_numbers(coverage: Coverage) -> dict[str, object]:
         "by_origin": {origin: _numbers(coverage, origin) for origin in coverage.origins()},
         "classes": coverage.classes,
         "not_importable": coverage.not_importable,
+        "cached": coverage.cached,
+        "unchanged": coverage.unchanged,
     }
 
 

@@ -23,7 +23,7 @@ from esper_audit.findings.finding import (
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.findings.shard import Shard
 from esper_audit.probes.discovery.targets import Target
-from esper_audit.probes.exploration import explore
+from esper_audit.probes.exploration.explore import explore
 from esper_audit.probes.measure.readings import without_reading
 from esper_audit.probes.named_targets import find_targets, resolve_names
 from esper_audit.probes.probed_findings import CONFIRMING, evidence_of, with_evidence
@@ -157,7 +157,9 @@ def audit_subjects(
             'them: subjects = ["path/to/file.py:function"] in [tool.esper-audit], or on the command line'
         )
     result = run_probes(project, request, progress)
-    is_complete = request.shard.is_whole and not (request.subjects or request.probes)
+    is_complete = request.shard.is_whole and not (
+        request.subjects or request.probes or request.since
+    )
     today = request.today if is_complete else ""
     audit = _merge_result(_empty_audit(project, request.shard), project, result, today)
     tickets = project.resolve(project.config.tickets)
@@ -212,7 +214,8 @@ def _explored(
     if others or (not request.subjects and project.config.subjects):
         declared = msgspec.structs.replace(request, subjects=others)
         audit = _merge_result(audit, project, run_probes(project, declared, progress), "")
-    is_empty = not (result.coverage.classes or audit.records or audit.not_analysed)
+    looked_at = result.coverage.classes or result.coverage.unchanged or audit.records
+    is_empty = not (looked_at or audit.not_analysed or audit.unchanged_units)
     if is_empty and request.shard.is_whole:
         lost = len(result.coverage.not_importable)
         why = NO_CLASSES + (f" ({count(lost, 'module')} not importable)" if lost else "")
@@ -243,7 +246,7 @@ def add_probe_findings(
             audit = msgspec.structs.replace(audit, coverage=explored.coverage)
             not_analysed = [*result.not_analysed, *explored.not_analysed]
             records = [*result.records, *explored.records]
-            result = ProbeResult(records, not_analysed, result.without_unit)
+            result = msgspec.structs.replace(result, records=records, not_analysed=not_analysed)
     except TorchMissing as error:
         result = ProbeResult([], [NotAnalysed(SUBJECTS, str(error), check=PROBING)], [])
     return _without_allowed(_merge_result(audit, project, result, request.today), project, request)
@@ -278,4 +281,6 @@ def _merge_result(audit: Audit, project: Project, result: ProbeResult, today: st
         audit,
         findings=sorted([*audit.findings, *stale], key=lambda f: f.order),
         not_analysed=sorted({*audit.not_analysed, *result.not_analysed, *lost}),
+        cached_units=result.cached,
+        unchanged_units=result.unchanged,
     )

@@ -13,6 +13,7 @@ from esper_audit.findings.errors import EsperAuditError, UsageError
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.findings.shard import WHOLE, Shard
+from esper_audit.probes.answers.subject_answers import SubjectAnswers
 from esper_audit.probes.batches import JOBS, BatchMeasurement
 from esper_audit.probes.jobs import CollectedUnits, UnitDescription
 from esper_audit.probes.sandbox.cluster import open_runner
@@ -42,24 +43,34 @@ class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
     An empty list means all of them. `subjects` holds names, patterns (`cnn/*`, `slot@training`) or subjects
     files (`file.py:function`), `probes` holds ids. `workers` is the number of processes, with 0 for the
     configured one. `start` is the process start method. `cluster` is the address of a Dask scheduler whose
-    workers run the units, empty for this machine. On `today`, an ISO date, expectations may have expired.
+    workers run the units, empty for this machine. With `cache` what is unchanged is answered from an earlier
+    run. With `since` only what changed since a revision is looked at. On `today`, an ISO date, expectations
+    may have expired.
     """
 
     subjects: list[str] = []
     probes: list[str] = []
     workers: int = 0
     shard: Shard = WHOLE
+    cache: bool = True
+    since: str = ""
     start: Start = START
     cluster: str = ""
     today: str
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
-    """The records in the order of declaration, what could not be probed, and promises without a unit."""
+    """The records in the order of declaration, what could not be probed, and promises without a unit.
+
+    `cached` is the number of records of an earlier run, `unchanged` of units that were not looked at because
+    nothing that they use changed since a revision.
+    """
 
     records: list[ProbeRecord]
     not_analysed: list[NotAnalysed]
     without_unit: list[str]
+    cached: int = 0
+    unchanged: int = 0
 
 
 def require_torch() -> None:
@@ -114,6 +125,7 @@ class Session:
         own = [subject for subject in request.subjects if ":" in subject]
         self._sources = own or project.config.subjects
         self._patterns = [subject for subject in request.subjects if subject not in own]
+        self._answers = SubjectAnswers(project, enabled=request.cache)
         self._limits = Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE)
         setup = SandboxSetup(
             preload=(*TORCH_AND_COMPILER, JOBS, *probe_modules()),
@@ -134,6 +146,7 @@ class Session:
 
     def close(self) -> None:
         """End all processes."""
+        self._answers.save()
         self._sandbox.close()
 
     def run(self, progress: Progress | None = None) -> ProbeResult:
@@ -141,15 +154,18 @@ class Session:
         collected, problems = self.collect()
         selected = {source: self.select(found.units) for source, found in collected.items()}
         self._check_patterns(collected)
+        every = sum(map(len, selected.values()))
+        selected = self._answers.changed(selected, self._request.since)
         total = sum(map(len, selected.values()))
         records: list[ProbeRecord] = []
         for source, units in selected.items():
             done = len(records)
             records += self.measure(source, units, _FileProgress(progress, done, total))
             problems += _without_verdict(source, records[done:])
-            records += [r for r in collected[source].not_applicable if not self._patterns]
+            if units or not self._request.since:
+                records += [r for r in collected[source].not_applicable if not self._patterns]
         missing = [unit for found in collected.values() for unit in found.without_unit]
-        return ProbeResult(records, problems, missing)
+        return ProbeResult(records, problems, missing, self._answers.used, every - total)
 
     def collect(self) -> tuple[dict[str, CollectedUnits], list[NotAnalysed]]:
         """Return the units of each subjects file, and the files that could not be collected."""
@@ -183,8 +199,13 @@ class Session:
     ) -> list[ProbeRecord]:
         """Measure units in batches, and return their records in order."""
         place: dict[str, object] = {"root": self._project.root, "source": source}
-        batches = BatchMeasurement(self._sandbox, place, self._limits)
-        records = batches.measure(units, progress)
+        records = self._answers.known(source, units)
+        missing = [unit for unit in units if unit.id not in records]
+        if missing:
+            batches = BatchMeasurement(self._sandbox, place, self._limits)
+            measured = batches.measure(missing, progress)
+            self._answers.keep(source, missing, measured)
+            records |= measured
         return [self._apply_expectation(records[unit.id]) for unit in units]
 
     def _apply_expectation(self, record: ProbeRecord) -> ProbeRecord:

@@ -25,6 +25,13 @@ def coverage_lines(coverage: Coverage | None) -> Iterator[StyledText]:
     built, ran, checked = (coverage.count(stage) for stage in stages)
     found = len(coverage.classes)
     yield StyledText(f"  {'all':<12}{found:>7}{built:>7}{ran:>7}{checked:>9}\n")
+    if coverage.cached:
+        yield StyledText(f"  {count(coverage.cached, 'class')} unchanged, from the cache\n", "dim")
+    if coverage.unchanged:
+        text = (
+            f"  {count(coverage.unchanged, 'class')} unchanged since the revision, not looked at\n"
+        )
+        yield StyledText(text, "dim")
     yield from map(show_control_characters, _details(coverage))
     yield StyledText("\n")
 

@@ -35,7 +35,7 @@ def plugin_modules() -> list[str]:
 
 def universal_modules() -> list[str]:
     """Return the dotted names of the probes of universal contracts, which import no compiler."""
-    return [name for name in probe_modules() if "(UniversalProbe)" in _source(name)]
+    return [name for name in probe_modules() if "(UniversalProbe)" in probe_source(name)]
 
 
 def probe_descriptions() -> dict[str, type[Check]]:
@@ -51,7 +51,7 @@ def shipped_descriptions() -> Mapping[str, type[Check]]:
 
 def describe(module: str) -> type[Check]:
     """Return the description of the probe or monitor in a module."""
-    tree = ast.parse(_source(module))
+    tree = ast.parse(probe_source(module))
     probe = next((node for node in tree.body if _is_described(node)), None)
     if probe is None:
         raise RuleLoadError(f"probe {module} does not load: it defines no subclass of Probe")
@@ -74,7 +74,8 @@ def describe(module: str) -> type[Check]:
     )
 
 
-def _source(module: str) -> str:
+def probe_source(module: str) -> str:
+    """Return the text of the module of a probe or monitor."""
     path = f"{os.path.join(os.path.dirname(PACKAGE), *module.split('.'))}.py"
     if not os.path.isfile(path):
         path = _path_of_plugin(module)

@@ -68,9 +68,11 @@ def sentence(text: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return `1 file`, `2 files`, `3 policies`."""
+    """Return `1 file`, `2 files`, `3 policies`, `4 classes`."""
     if number == 1:
         return f"1 {noun}"
+    if noun.endswith("s"):
+        return f"{number:,} {noun}es"
     ending_in_y = noun.endswith("y") and noun[-2] not in "aeiou"
     return f"{number:,} {noun[:-1]}ies" if ending_in_y else f"{number:,} {noun}s"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from esper_audit.findings.coverage import ClassCoverage, Stage
+from esper_audit.findings.coverage import NOT_CHECKED, ClassCoverage, Stage
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.probes.discovery.call_sites import find_call_sites as find_call_sites
 from esper_audit.probes.discovery.classes import find_classes as find_classes
@@ -81,7 +81,7 @@ def check_class(
     properties = [f"{r.probe}: {r.message}" for r in by_design]
     problem = length_problem(subject)
     properties += [f"possible: {problem}"] if problem else []
-    properties += [f"not checked within the budget: {', '.join(skipped)}"] if skipped else []
+    properties += [f"{NOT_CHECKED}: {', '.join(skipped)}"] if skipped else []
     reached = msgspec.structs.replace(coverage, stage=Stage.CHECKED, properties=tuple(properties))
     return CheckedClass(reached, records, encode_recipe(trial.recipe))
 

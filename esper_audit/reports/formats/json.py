@@ -37,6 +37,8 @@ class AuditReport(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     below_severity: int
     beyond_maximum: int
     excluded_by_configuration: list[str]
+    cached_units: int = 0
+    unchanged_units: int = 0
     coverage: dict[str, Any] | None = None
     timings: list[CheckTiming] = []
 
@@ -64,6 +66,8 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
         below_severity=audit.below_severity,
         beyond_maximum=audit.beyond_maximum,
         excluded_by_configuration=audit.excluded,
+        cached_units=audit.cached_units,
+        unchanged_units=audit.unchanged_units,
         coverage=coverage_numbers(audit.coverage) if audit.coverage is not None else None,
         timings=audit.timings,
     )

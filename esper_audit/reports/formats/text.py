@@ -222,6 +222,7 @@ def summary(audit: Audit) -> Iterator[StyledText]:
         "{} older left out": audit.hidden,
         "{} less severe left out": audit.below_severity,
         "{} more beyond --max-findings": audit.beyond_maximum,
+        "{} units unchanged and not looked at": audit.unchanged_units,
     }
     for text, number in counts.items():
         if number:
@@ -259,9 +260,11 @@ def _scope(audit: Audit) -> str:
     if audit.records:
         applicable = [r for r in audit.records if r.verdict is not Verdict.NOT_APPLICABLE]
         subjects = len({record.subject for record in applicable})
-        return f"; {count(len(applicable), 'unit')} of {count(subjects, 'subject')} probed"
+        cached = f" ({audit.cached_units} from the cache)" if audit.cached_units else ""
+        return f"; {count(len(applicable), 'unit')} of {count(subjects, 'subject')} probed{cached}"
     if _is_empty_probe_run(audit):
-        return "" if audit.not_analysed else ": no subjects are declared"
+        is_explained = audit.not_analysed or audit.unchanged_units or audit.coverage is not None
+        return "" if is_explained else ": no subjects are declared"
     off = f", {len(audit.off)} off" if audit.off else ""
     if _is_watched_run(audit):
         return f"; {count(len(audit.checks), 'monitor')} on{off}"

@@ -42,6 +42,12 @@ def known_recipes(
     return known
 
 
+def recipe_sources(project: Project, modules: dict[str, str]) -> list[str]:
+    """Return the files beside the modules that known recipes are read from."""
+    texts = _texts(project) if _has_source_in(project, modules) else []
+    return [project.resolve(project.config.recipes), *texts]
+
+
 def observed_recipes(
     sandbox: JobRunner, running: Sequence[dict[str, Any]], missing: Iterable[ModuleClass]
 ) -> KnownRecipes:

@@ -8,15 +8,18 @@ from typing import Any
 
 import msgspec
 
-from esper_audit.findings.coverage import ClassCoverage, Coverage, Stage
+from esper_audit.findings.coverage import NOT_CHECKED, ClassCoverage, Coverage, Stage
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict, failing_by
+from esper_audit.probes.answers.class_answers import ClassAnswers
+from esper_audit.probes.answers.used_files import file_digest
 from esper_audit.probes.discovery.targets import ModuleClass, Target
-from esper_audit.probes.known_recipes import (
+from esper_audit.probes.exploration.known_recipes import (
     JOBS,
     KnownRecipes,
     known_recipes,
     observed_recipes,
+    recipe_sources,
 )
 from esper_audit.probes.sandbox.cluster import open_runner
 from esper_audit.probes.sandbox.job_runner import SandboxSetup
@@ -31,6 +34,7 @@ from esper_audit.text.progress import Progress
 
 DISCOVERY = "discovery"  # the check that is named where a target cannot be looked at
 PRELOADED = (*TORCH, JOBS)
+OUT_OF_MEMORY = "memory"
 
 
 class ExplorationResult(msgspec.Struct, frozen=True):
@@ -60,10 +64,28 @@ class _Checked(msgspec.Struct, frozen=True):
     coverage: ClassCoverage
     records: list[ProbeRecord] = []
     recipe: dict[str, Any] = {}
+    is_cached: bool = False
+
+    def is_lasting(self) -> bool:
+        """Return whether a later run would return the same: no limit of time or memory cut it short."""
+        is_cut = any(text.startswith(NOT_CHECKED) for text in self.coverage.properties)
+        return not is_cut and all(record.code != OUT_OF_MEMORY for record in self.records)
 
     def has_run(self) -> bool:
         """Return whether the class runs."""
         return self.coverage.has_reached(Stage.RUN)
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """The classes of the modules, the modules that could not be imported, and why none could."""
+
+    classes: list[ModuleClass]
+    not_importable: dict[str, str]
+    problems: list[NotAnalysed] = []
+
+    def is_complete(self) -> bool:
+        """Return whether the modules could be looked at."""
+        return not self.problems
 
 
 class _Exploration:
@@ -78,6 +100,7 @@ class _Exploration:
     ) -> None:
         self._project, self._root = project, project.root
         self._request, self._modules = request, modules
+        self._answers = ClassAnswers(project, modules, enabled=request.cache)
         limits = project.config.probing
         bounds = Limits(
             seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE, is_guarded=True
@@ -101,18 +124,19 @@ class _Exploration:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._answers.save()
         self._sandbox.close()
         self._clean_sandbox.close()
 
     def run(self, progress: Progress | None) -> ExplorationResult:
         """Find the classes, check each, and repeat each failure by its reproducer."""
-        found, not_importable, problems = self._find()
-        classes = self._request.shard.of(found)
-        known = known_recipes(self._project, self._sandbox, classes, self._modules)
-        checked = self._check(classes, known, progress)
+        found = self._find()
+        part = self._request.shard.of(found.classes)
+        classes = self._answers.changed(part, self._request.since)
+        checked = self._check(classes, self._known(classes), progress)
+        cached = len([o for o in classes if checked[o.target].is_cached and not o.is_function])
         missing = [one for one in classes if not checked[one.target].has_run()]
-        running = [one.recipe for one in checked.values() if one.recipe]
-        observed = observed_recipes(self._sandbox, running, missing)
+        observed = self._observed([one.recipe for one in checked.values() if one.recipe], missing)
         again = self._check([one for one in missing if one.target in observed], observed, None)
         checked |= {target: one for target, one in again.items() if one.has_run()}
         reproduced = self._reproduced([r for one in checked.values() for r in one.records])
@@ -130,7 +154,26 @@ class _Exploration:
             if not one.is_function:
                 coverage.append(msgspec.structs.replace(reached, unstable=lost))
             records += [self._with_expectation(record) for record in kept]
-        return ExplorationResult(records, Coverage(coverage, not_importable), problems)
+        unchanged = len([one for one in part if not one.is_function and one not in classes])
+        counted = Coverage(coverage, found.not_importable, cached, unchanged)
+        return ExplorationResult(records, counted, found.problems)
+
+    def _known(self, classes: Sequence[ModuleClass]) -> KnownRecipes:
+        sources = recipe_sources(self._project, self._modules)
+        inputs = [[one.target for one in classes], *map(file_digest, sources)]
+
+        def compute() -> KnownRecipes:
+            return known_recipes(self._project, self._sandbox, classes, self._modules)
+
+        return self._answers.of_all("known", inputs, KnownRecipes, compute)
+
+    def _observed(
+        self, running: Sequence[dict[str, Any]], missing: Sequence[ModuleClass]
+    ) -> KnownRecipes:
+        def compute() -> KnownRecipes:
+            return observed_recipes(self._sandbox, running, missing)
+
+        return self._answers.of_all("observed", [running, missing], KnownRecipes, compute)
 
     def _with_expectation(self, record: ProbeRecord) -> ProbeRecord:
         return apply_expectation(record, self._project.config.expect, self._request.today)
@@ -139,53 +182,71 @@ class _Exploration:
         self, classes: Sequence[ModuleClass], known: KnownRecipes, progress: Progress | None
     ) -> dict[str, _Checked]:
         """Find a recipe for each class, the known ones first, and check the contracts."""
-        fixed = {"root": self._root, "probes": self._request.probes}
-        jobs = [
-            Job(
-                one.target,
-                f"{JOBS}:check_class",
-                {"one": one, "recipes": known.get(one.target, []), **fixed},
-            )
-            for one in classes
-        ]
-        located = {one.target: one for one in classes}
+        inputs = {one.target: [known.get(one.target, []), self._request.probes] for one in classes}
         checked: dict[str, _Checked] = {}
-        for outcome in self._sandbox.run(jobs):
-            checked[outcome.job] = _result_of(outcome, located[outcome.job])
+        for one in classes:
+            answer = self._answers.get(one, inputs[one.target], _Checked)
+            if answer is not None:
+                checked[one.target] = msgspec.structs.replace(answer, is_cached=True)
+        located = {one.target: one for one in classes if one.target not in checked}
+        jobs = [
+            Job(target, f"{JOBS}:check_class", self._arguments(one, known))
+            for target, one in located.items()
+        ]
+        for outcome in self._sandbox.run(jobs) if jobs else ():
+            one = located[outcome.job]
+            checked[outcome.job] = result = _result_of(outcome, one)
+            if isinstance(outcome.ending, Returned) and result.is_lasting():
+                self._answers.put(one, inputs[one.target], result, result.recipe)
             if progress is not None:
                 progress(len(checked), len(classes))
         return checked
 
-    def _find(self) -> tuple[list[ModuleClass], dict[str, str], list[NotAnalysed]]:
-        job = Job(
-            DISCOVERY, f"{JOBS}:find_classes", {"modules": [*self._modules], "root": self._root}
-        )
-        (outcome,) = self._sandbox.run([job])
-        if isinstance(outcome.ending, Returned):
-            value = msgspec.convert(outcome.ending.value, dict[str, object])
-            classes = msgspec.convert(value["classes"], list[ModuleClass])
-            return classes, msgspec.convert(value["not_importable"], dict[str, str]), []
-        reason = f"its modules could not be imported: the job {outcome.ending}"
-        first = next(iter(self._modules.values()), self._root)
-        path = os.path.relpath(first, self._root)
-        return [], {}, [NotAnalysed(path, reason, check=DISCOVERY)]
+    def _arguments(self, one: ModuleClass, known: KnownRecipes) -> dict[str, object]:
+        recipes = known.get(one.target, [])
+        return {"one": one, "recipes": recipes, "root": self._root, "probes": self._request.probes}
+
+    def _find(self) -> _Found:
+        arguments: dict[str, object] = {"modules": [*self._modules], "root": self._root}
+
+        def compute() -> _Found:
+            job = Job(DISCOVERY, f"{JOBS}:find_classes", arguments)
+            (outcome,) = self._sandbox.run([job])
+            if isinstance(outcome.ending, Returned):
+                return msgspec.convert(outcome.ending.value, _Found)
+            reason = f"its modules could not be imported: the job {outcome.ending}"
+            first = next(iter(self._modules.values()), self._root)
+            path = os.path.relpath(first, self._root)
+            return _Found([], {}, [NotAnalysed(path, reason, check=DISCOVERY)])
+
+        return self._answers.of_all(DISCOVERY, self._root, _Found, compute, _Found.is_complete)
 
     def _reproduced(self, records: Sequence[ProbeRecord]) -> dict[str, ProbeRecord]:
         """Return the records with the failures whose reproducer ends with the expected error."""
         failures = {
-            f"{record.unit} {failure.code}": failure
+            f"{record.unit} {failure.code}": (record.places[0].path, failure)
             for record in records
             for failure in record.failures
         }
-        jobs = [
-            Job(name, f"{JOBS}:repeat_program", {"program": failure.reproducer, "folder": ""})
-            for name, failure in failures.items()
-        ]
-        stable = {
-            outcome.job
-            for outcome in self._clean_sandbox.run(jobs)
-            if _is_reproduced(outcome, failures[outcome.job])
+        known = {
+            name: self._answers.is_reproduced(path, failure.reproducer)
+            for name, (path, failure) in failures.items()
         }
+        jobs = [
+            Job(
+                name,
+                f"{JOBS}:repeat_program",
+                {"program": failures[name][1].reproducer, "folder": ""},
+            )
+            for name, is_stable in known.items()
+            if is_stable is None
+        ]
+        for outcome in self._clean_sandbox.run(jobs) if jobs else ():
+            path, failure = failures[outcome.job]
+            known[outcome.job] = is_stable = _is_reproduced(outcome, failure)
+            if isinstance(outcome.ending, Returned):
+                self._answers.put_reproduced(path, failure.reproducer, is_reproduced=is_stable)
+        stable = {name for name, is_stable in known.items() if is_stable}
         return {record.unit: _with_stable_failures(record, stable) for record in records}
 
 

@@ -1,0 +1,1 @@
+"""Results of earlier runs: `unit_cache`, what they depend on (`used_files`), of classes and of declared subjects."""

@@ -1,0 +1,74 @@
+"""The cache of what probing returned for unchanged classes and subjects."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+
+import msgspec
+
+from esper_audit.project.config import Project
+from esper_audit.project.content_cache import ContentCache
+from esper_audit.project.engine_fingerprint import content_digest, engine_fingerprint
+from esper_audit.rules.probe_catalogue import plugin_modules, probe_source
+
+PURPOSE = "probes"
+SECONDS_BETWEEN_SAVES = 10.0
+Value = TypeVar("Value")
+
+
+class UnitCache:
+    """Results by name and digest of what they depend on, in a file of the project.
+
+    The file counts as absent if this package, the installed packages, Python, torch or the limits of
+    probing are others. It is written every few seconds, so that a run that is killed leaves most of it.
+    """
+
+    def __init__(self, project: Project, *, enabled: bool) -> None:
+        surroundings = msgspec.json.encode(
+            [
+                torch_version(),
+                project.config.probing.seconds,
+                project.config.probing.memory,
+                project.config.preload,
+                [*map(probe_source, plugin_modules())],
+            ]
+        )
+        made_by = engine_fingerprint([surroundings])
+        self._answers = ContentCache(project.root, PURPOSE, made_by, bytes, enabled=enabled)
+        self._saved = time.monotonic()
+
+    def get(self, name: str, digest: bytes, kind: type[Value]) -> Value | None:
+        """Return the result of a name with this digest, None if there is none."""
+        encoded = self._answers.get(name, digest)
+        if encoded is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(encoded, type=kind)
+        except msgspec.MsgspecError:  # damaged inside
+            return None
+
+    def put(self, name: str, digest: bytes, value: object) -> None:
+        """Set the result of a name, and write the file if that was long ago."""
+        self._answers.put(name, digest, msgspec.msgpack.encode(value))
+        if time.monotonic() - self._saved > SECONDS_BETWEEN_SAVES:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file if a result changed."""
+        self._answers.save()
+        self._saved = time.monotonic()
+
+
+def torch_version() -> str:
+    """Return the version of the installed torch, empty if there is none."""
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return ""
+
+
+def digest_of(*parts: object) -> bytes:
+    """Return a digest of plain data and bytes."""
+    return content_digest(msgspec.json.encode(parts, order="sorted"))
