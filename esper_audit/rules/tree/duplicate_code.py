@@ -11,7 +11,10 @@ from esper_audit.rules.rule import Options
 from esper_audit.rules.tree import duplicate_code_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.idioms.duplication.clone_detection import Clone, StatementRun, clones
-from esper_audit.source.idioms.duplication.statement_fingerprints import statement_blocks
+from esper_audit.source.idioms.duplication.statement_fingerprints import (
+    StatementBlock,
+    statement_blocks,
+)
 from esper_audit.source.syntax.enclosing import chain, symbol_of
 from esper_audit.source.usage.tree import Tree
 
@@ -55,12 +58,13 @@ class DuplicateCode(TreeRule):
 
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report each group of equal runs of production code once."""
-        blocks = []
+        blocks: list[StatementBlock] = []
+        minimum = self.options.lines
         for unit in tree.index.modules():
             source = tree.source(unit.path) if unit.role is Role.PRODUCTION else None
             if source is not None and not GENERATED.search(source.text[:HEADER_CHARACTERS]):
-                blocks += statement_blocks(unit.path, source.tree, source.lines)
-        for clone in clones(blocks, self.options.lines):
+                blocks += statement_blocks(unit.path, source.tree, source.lines, minimum)
+        for clone in clones(blocks, minimum):
             message = f"{clone.size} lines from here on duplicate {_places(tree, clone)}"
             yield tree.at_node(clone.second.block.path, clone.second.statements[0], message)
 

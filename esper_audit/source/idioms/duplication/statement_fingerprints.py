@@ -40,19 +40,26 @@ class StatementBlock(NamedTuple):
     depth: int
     statements: list[HashedStatement]
 
+    @property
+    def lines(self) -> int:
+        """The counted lines of the statements."""
+        return sum(statement.lines for statement in self.statements)
 
-def statement_blocks(path: str, tree: ast.Module, lines: list[str]) -> list[StatementBlock]:
-    """Return all blocks of a file, outer blocks before inner ones."""
+
+def statement_blocks(
+    path: str, tree: ast.Module, lines: list[str], minimum: int = 1
+) -> list[StatementBlock]:
+    """Return the blocks of a file with at least `minimum` counted lines, outer blocks before inner ones."""
     hasher = _StatementHasher()
-    found = [
+    found = (
         StatementBlock(
             path,
             depth,
             [hasher.hash(node, local) for node in reversed(block) if _is_significant(node)][::-1],
         )
         for block, depth, local in reversed(list(_blocks(tree, lines)))
-    ]
-    return found[::-1]
+    )
+    return [block for block in found if block.lines >= minimum][::-1]
 
 
 class _StatementHasher:
