@@ -43,7 +43,10 @@ class ExceptionNotRaised(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "10 of 10 by a reader in 27 packages it was not written on (ludwig, mmtrack); 39 of 39 in 133 others"
+    precision = (
+        "18 of 18 by a reader in 41 packages it was not written on (ludwig, mmtrack, dgllife, pythae); 39 of "
+        "39 in 133 others"
+    )
     triggers = Triggers(nodes=frozenset({"Expr", "Return"}), words=EXCEPTIONS)
 
     VALID = (

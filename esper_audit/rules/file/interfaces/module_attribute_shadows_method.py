@@ -66,7 +66,10 @@ class ModuleAttributeShadowsMethod(Rule):
     category = Category.API_CONTRACT
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "35 of 35 by readers in 125 packages, without procedures and conversions; 30 of 41 with them"
+    precision = (
+        "37 of 37 by readers in 152 packages, without procedures and conversions; 32 of 47 "
+        "in ten rounds before"
+    )
     triggers = Triggers(
         attributes=MODULE_METHODS,
         nodes=frozenset({"Assign", "AnnAssign", "FunctionDef"}),

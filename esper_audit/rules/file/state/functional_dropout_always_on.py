@@ -57,8 +57,8 @@ class FunctionalDropoutAlwaysOn(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "10 of 10 by readers in 111 packages, after mending on them; 9 of 12 in the rounds before "
-        "mending on each"
+        "15 of 15 by readers in 152 packages, after mending on them; 14 of 17 in the rounds before mending on "
+        "each"
     )
     triggers = Triggers(
         calls=ALWAYS_ON | ALWAYS_OFF | MODULES | {"partial"},

@@ -64,8 +64,8 @@ class EvaluationWithGradients(Rule):
     severity = Severity.P3
     roles = OUTSIDE_TESTS
     precision = (
-        "4 of 4 in 29 packages, after mending; 1 of 42 in 54 before, most of them trials on random "
-        "inputs; 4 of 4 in 27 before"
+        "7 of 7 by readers in 70 packages, after mending (hanlp, cornac, gandlf); 5 of 46 in 68 before, most "
+        "of them trials on random inputs"
     )
     triggers = Triggers(calls=frozenset({"eval", "train"}))
 
