@@ -138,10 +138,11 @@ class ModuleAttributeShadowsMethod(Rule):
         owner = table.owner(node)
         if owner is None or _is_no_override(node) or not table.is_module(owner):
             return
+        is_procedure = not changes_mode(node) or bool(scan(node, {ast.For, ast.While}))
+        if is_procedure and not is_mode_switch(node) and not self.options.procedures:
+            return
         taken = [p.arg for p in parameters(node.args)][1:]
         if not changes_mode(node):
-            if not self.options.procedures and not is_mode_switch(node):
-                return
             words = f"takes {', '.join(taken[:3])} and " if len(taken) > 1 else ""
             message = f"`{owner.name}.{node.name}` {words}never calls the `{node.name}` of its base"
             yield Violation(

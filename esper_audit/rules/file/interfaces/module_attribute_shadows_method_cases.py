@@ -15,6 +15,13 @@ VALID = (
             def train(self, log=print):
                 while self.steps < self.total:
                     log(self.step())
+
+
+        class Coder(nn.Module):
+            def train(self):
+                super().train()
+                for batch in self.loader:
+                    self.step(batch)
         """,
     ),
     Valid(

@@ -98,6 +98,8 @@ class LogOfProbability(Rule):
                 near = torch.acos(near)
                 far = torch.acos(far)
                 return -torch.log(torch.sigmoid(far - near)).sum()
+            def distilled(a, b):
+                return -torch.log(torch.sigmoid(torch.cosine_similarity(a, b, dim=-1))).mean()
             """,
         ),
         Valid(

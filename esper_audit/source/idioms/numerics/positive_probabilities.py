@@ -50,7 +50,10 @@ def _is_of_bounded(value: ast.expr, function: Function) -> bool:
     calls = [part for part in walk(value) if _is_call(part, "sigmoid")]
     if len(calls) != 1 or not isinstance(calls[0], ast.Call) or len(calls[0].args) != 1:
         return False
-    names = {p.id for p in walk(calls[0].args[0]) if isinstance(p, ast.Name)}
+    argument = calls[0].args[0]
+    if isinstance(argument, ast.Call) and terminal_name(argument.func) in BOUNDED:
+        return True
+    names = {p.id for p in walk(argument) if isinstance(p, ast.Name)}
     bound = [_assigned(name, function) for name in names]
     return bool(bound) and all(
         made and all(isinstance(m, ast.Call) and terminal_name(m.func) in BOUNDED for m in made)
