@@ -68,18 +68,18 @@ def answers(root: Path, *, enabled: bool = True) -> ClassAnswers:
 
 def keep(root: Path, one: ModuleClass, recipe: dict[str, object], inputs: object = "") -> None:
     kept = answers(root)
-    kept.put(one, inputs, 7, recipe)
+    kept.put("known", one, inputs, 7, recipe)
     kept.save()
 
 
 def answer(root: Path, one: ModuleClass, inputs: object = "") -> int | None:
-    return answers(root).get(one, inputs, int)
+    return answers(root).get("known", one, inputs, int)
 
 
 def test_an_unchanged_class_is_answered(root: Path) -> None:
     keep(root, PART, RECIPE)
     assert answer(root, PART) == 7
-    assert answers(root, enabled=False).get(PART, "", int) is None
+    assert answers(root, enabled=False).get("known", PART, "", int) is None
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,18 @@ def test_another_torch_answers_nothing(root: Path, monkeypatch: pytest.MonkeyPat
     keep(root, PART, RECIPE)
     assert answer(root, PART) == 7
     write(site, {metadata: "Metadata-Version: 2.1\nName: torch\nVersion: 98\n"})
+    assert answer(root, PART) is None
+
+
+def test_a_newly_installed_package_answers_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = write(root.parent / "site", {"one.py": ""})
+    monkeypatch.syspath_prepend(str(site))
+    keep(root, PART, RECIPE)
+    write(site, {"__pycache__/one.pyc": ""})
+    assert answer(root, PART) == 7
+    write(site, {"other-1.0.dist-info/METADATA": ""})
     assert answer(root, PART) is None
 
 

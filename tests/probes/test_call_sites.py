@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 from support.audit_runs import command, write
-from torch import nn
+from torch import Tensor, nn
 
+from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.probes.discovery.call_sites import recipes_in_prose
+from esper_audit.probes.discovery.jobs import check_class
 from esper_audit.probes.discovery.smaller_recipe import smaller_recipe
 from esper_audit.probes.discovery.source_reader import recipes_in_text
 from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes
 from esper_audit.probes.recipes.values import Arguments, CallSpec, TensorSpec, TupleSpec
 
 pytestmark = pytest.mark.torch
@@ -151,3 +154,34 @@ def test_a_readme_and_other_modules_show_how_a_class_is_built(
         "flow.parts.Router": ("call site", "checked"),
         "flow.parts.Network": ("guessed", "checked"),
     }
+
+
+class Merging(nn.Module):
+    """Merges after its third layer, and so never with fewer layers."""
+
+    def __init__(self, dim: int, depth: int, lost: bool = False) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(dim, dim) for _ in range(depth))
+        self.merge = nn.Linear(dim, dim)
+        self.lost = nn.Linear(dim, dim) if lost else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        for number, layer in enumerate(self.layers):
+            x = self.merge(layer(x)) if number == 2 else layer(x)
+        return x
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(False, "pass"), (True, "fail")])
+def test_parameters_that_a_smaller_recipe_does_not_reach_are_confirmed_at_full_size(
+    lost: bool, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    target = f"{__name__}:Merging"
+    build = Arguments((), {"dim": 16, "depth": 6, "lost": lost})
+    full = Recipe(target, build, Arguments((TensorSpec((2, 16)),)), RecipeOrigin.CALL_SITE)
+    recipes = plain_recipes(StoredRecipe(one) for one in (smaller_recipe(full), full))
+    one = {"target": target, "path": "merging.py", "line": 1, "end_line": 2}
+    found = check_class(one, str(tmp_path), ["reached-parameters"], recipes)
+    assert found.recipe["build"]["kwargs"]["depth"] == 2
+    assert [record.verdict for record in found.records] == [verdict]

@@ -53,6 +53,21 @@ class SquareMask(Attention):
         return ((q @ k.transpose(1, 2)) * 8**-0.5 + mask).softmax(-1) @ v
 
 
+class ShiftOfTheBatch(nn.Module):
+    """Mixes each position with the last one, which for a single position is broadcast over the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Parameter(torch.full((8,), 0.5))
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if state is not None and x.shape[1] == 1:
+            return x * self.mix + state * (1 - self.mix), x[:, -1]
+        start = torch.zeros_like(x[:, :1]) if state is None else state[:, None]
+        shifted = torch.cat([start, x[:, :-1]], dim=1)
+        return x * self.mix + shifted * (1 - self.mix), x[:, -1]
+
+
 class JoinedAlongTheBatch(Attention):
     """Keys are concatenated along the batch, and the first half is used."""
 
@@ -257,6 +272,7 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(StartsAnew, IDS), "steps")
     yield broken(discovered(Optional, SEQUENCES), "steps")
     yield broken(discovered(MaskOfTheStep, SEQUENCES), "steps")
+    yield broken(discovered(ShiftOfTheBatch, SEQUENCES), "steps")
     yield broken(discovered(JoinedAlongTheBatch, SEQUENCES), "steps")
     yield broken(discovered(StateOfTheStart, SEQUENCES), "ignored")
     yield broken(discovered(SquareMask, SEQUENCES), "refused")

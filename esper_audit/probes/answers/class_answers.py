@@ -63,14 +63,18 @@ class ClassAnswers:
             self._cache.put(name, digest, value)
         return value
 
-    def get(self, one: ModuleClass, inputs: object, kind: type[Value]) -> Value | None:
+    def get(
+        self, purpose: str, one: ModuleClass, inputs: object, kind: type[Value]
+    ) -> Value | None:
         """Return the result of a class for some inputs, None if there is none that holds."""
-        answer = self._cache.get(*self._key(one, inputs), _Answer)
+        answer = self._cache.get(*self._key(purpose, one, inputs), _Answer)
         if answer is None or (answer.every and answer.every != self._every):
             return None
         return msgspec.msgpack.decode(answer.value, type=kind)
 
-    def put(self, one: ModuleClass, inputs: object, value: object, recipe: dict[str, Any]) -> None:
+    def put(
+        self, purpose: str, one: ModuleClass, inputs: object, value: object, recipe: dict[str, Any]
+    ) -> None:
         """Keep the result of a class, and the recipe by which it runs, empty if it does not."""
         used = self._files.of(self._file(one.path))
         named = (name.decode() for name in NAMED.findall(msgspec.json.encode(recipe)))
@@ -79,7 +83,7 @@ class ClassAnswers:
         answer = _Answer(
             msgspec.Raw(msgspec.msgpack.encode(value)), b"" if is_alone else self._every
         )
-        self._cache.put(*self._key(one, inputs), answer)
+        self._cache.put(*self._key(purpose, one, inputs), answer)
 
     def is_reproduced(self, path: str, program: str) -> bool | None:
         """Return whether a program about a class in a file reproduced its failure, None if unknown."""
@@ -102,9 +106,9 @@ class ClassAnswers:
             return [*classes]
         return [one for one in classes if self._files.uses_any(self._file(one.path), changed)]
 
-    def _key(self, one: ModuleClass, inputs: object) -> tuple[str, bytes]:
+    def _key(self, purpose: str, one: ModuleClass, inputs: object) -> tuple[str, bytes]:
         digest = digest_of(self._files.digest(self._file(one.path)), one, inputs)
-        return one.target, digest
+        return f"{purpose} {one.target}", digest
 
     def _program_key(self, path: str, program: str) -> tuple[str, bytes]:
         digest = digest_of(program)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
@@ -10,7 +12,7 @@ import msgspec
 
 from esper_audit.project.config import Project
 from esper_audit.project.content_cache import ContentCache
-from esper_audit.project.engine_fingerprint import content_digest, engine_fingerprint
+from esper_audit.project.engine_fingerprint import content_digest, package_fingerprint
 from esper_audit.rules.probe_catalogue import plugin_modules, probe_source
 
 PURPOSE = "probes"
@@ -35,7 +37,9 @@ class UnitCache:
                 [*map(probe_source, plugin_modules())],
             ]
         )
-        made_by = engine_fingerprint([surroundings])
+        made_by = digest_of(
+            package_fingerprint().hex(), sys.version, importable_names(), surroundings.hex()
+        )
         self._answers = ContentCache(project.root, PURPOSE, made_by, bytes, enabled=enabled)
         self._saved = time.monotonic()
 
@@ -59,6 +63,12 @@ class UnitCache:
         """Write the file if a result changed."""
         self._answers.save()
         self._saved = time.monotonic()
+
+
+def importable_names() -> list[tuple[str, list[str]]]:
+    """Return what lies in each folder that Python imports from: packages, and their versions by name."""
+    folders = [path for path in sys.path if os.path.isdir(path)]
+    return [(path, sorted(set(os.listdir(path)) - {"__pycache__"})) for path in folders]
 
 
 def torch_version() -> str:

@@ -88,7 +88,8 @@ class NeutralCache(UniversalProbe):
             *(redrawn if witness["draw"] else []),
             *(f"{n} = {n}.double()" for n, s in specs.items() if s.is_floating and is_double),
             *stepwise_lines(way, is_second=detector == "reuse"),
-            f'assert torch.allclose(got, expected, rtol=1e-4, atol=1e-5), "{message}"',
+            "is_same = got.shape == expected.shape and torch.allclose(got, expected, rtol=1e-4, atol=1e-5)",
+            f'assert is_same, "{message}"',
         ]
         mode = "double().eval" if is_double else "eval"
         expects = "RuntimeError" if detector == "refused" else f"AssertionError: {message}"
@@ -104,7 +105,7 @@ def _stepwise(subject: Discovered, state: str) -> Discovered:
 
 def _measured(subject: Discovered, run: PreciseRun) -> Iterator[tuple[str, float, int]]:
     """Yield detector, value and number of the way that comes closest to the whole pass."""
-    read: list[tuple[float, int]] = []
+    read: list[tuple[bool, float, int]] = []
     unread: list[int] = []
     refused: list[int] = []
     for number, way in enumerate(islice(cached_calls(subject, run), MOST_WAYS)):
@@ -120,11 +121,11 @@ def _measured(subject: Discovered, run: PreciseRun) -> Iterator[tuple[str, float
             yield "reuse", way.reuse_gap(run), number
             return
         if is_read:
-            read.append((difference, number))
+            read.append((way.is_whole, difference, number))
         elif not way.is_whole:
             unread.append(number)
     if read:
-        yield "steps", *min(read)
+        yield "steps", *min(read)[1:]
     elif unread:
         yield "ignored", 1.0, unread[0]
     elif refused:

@@ -19,10 +19,12 @@ from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.lengths import length_problem
 from esper_audit.probes.discovery.observation import observe_calls as observe_calls
 from esper_audit.probes.discovery.search import find_recipe
+from esper_audit.probes.discovery.smaller_recipe import full_recipe
 from esper_audit.probes.discovery.targets import ModuleClass
 from esper_audit.probes.measure.process_settings import restored_settings
 from esper_audit.probes.probe import probes_in
 from esper_audit.probes.recipes.plain_data import encode_recipe
+from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import recipes_from_plain
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.subject.subject import BIRTH
@@ -33,6 +35,7 @@ from esper_audit.rules.probe_catalogue import universal_modules
 # A random table that is no buffer is missing in the state dict; that it also stays behind is the same defect.
 EXPLAINED = {"followed-device": ("complete-state", "output")}
 CHECK_SECONDS = 6.0  # of processor time for a class, the most severe contracts first
+OF_SIZE = ("reached-parameters",)  # with fewer layers, what the others would use is not reached
 OF_FUNCTIONS = ("finite-gradients", "inputs-unmodified")
 NOTHING_READ = "nothing-read"
 OWN_ERRORS = "own-attributes"  # checked also where no call runs
@@ -57,7 +60,8 @@ def check_class(
     """Find a recipe for a class, the known ones first, and check the universal contracts if it runs."""
     found = msgspec.convert(one, ModuleClass)
     os.chdir(os.environ.get("TMPDIR", root))
-    trial = find_recipe(found.target, recipes_from_plain(recipes))
+    known = recipes_from_plain(recipes)
+    trial = find_recipe(found.target, known)
     coverage = ClassCoverage(
         name=found.target.replace(":", "."),
         path=found.path,
@@ -74,6 +78,8 @@ def check_class(
         return CheckedClass(coverage)
     chosen = _chosen(probes, is_function=trial.recipe.is_function)
     checked, skipped = _checked_within_budget(subject, found, chosen)
+    full = full_recipe(trial.recipe, known)
+    checked = [_confirmed(record, full, found) for record in checked] if full else checked
     records = _without_explained(checked)
     by_design = [
         r for r in records if r.verdict is Verdict.NOT_APPLICABLE and r.code != NOTHING_READ
@@ -97,6 +103,15 @@ def _checked_within_budget(
             return records, [later.id for later in probes[number:]]
         records.append(_checked(subject, probe, found))
     return records, []
+
+
+def _confirmed(record: ProbeRecord, full: Recipe, found: ModuleClass) -> ProbeRecord:
+    """Return a failure that depends on the size of a module as its full size shows it."""
+    if record.probe not in OF_SIZE or record.verdict is not Verdict.FAIL:
+        return record
+    (probe,) = _chosen([record.probe], is_function=False)
+    at_full_size = _checked(subject_by_recipe(full), probe, found)
+    return record if at_full_size.verdict is Verdict.FAIL else at_full_size
 
 
 def _own_errors(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.recipe_file import StoredRecipe
 from esper_audit.probes.recipes.values import (
     Arguments,
     CallSpec,
@@ -45,6 +46,17 @@ def smaller_recipe(recipe: Recipe) -> Recipe:
     build = _changed_arguments(recipe.build, change)
     small = replace(recipe, build=build, call=map_arguments(recipe.call, reshape))
     return small.resized(0, 1, 2)
+
+
+def full_recipe(recipe: Recipe, known: Iterable[StoredRecipe]) -> Recipe | None:
+    """Return the known recipe that a recipe was made small from, None if there is none."""
+    for one in known:
+        small = smaller_recipe(one.recipe)
+        call = one.recipe.call if one.has_call else recipe.call
+        is_other = one.recipe.build != recipe.build and small.build == recipe.build
+        if is_other and (small.call == recipe.call or not one.has_call):
+            return replace(recipe, build=one.recipe.build, call=call)
+    return None
 
 
 def _named_numbers(arguments: Arguments | CallSpec) -> Iterator[tuple[str, int]]:

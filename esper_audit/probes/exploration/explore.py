@@ -34,6 +34,10 @@ from esper_audit.text.progress import Progress
 
 DISCOVERY = "discovery"  # the check that is named where a target cannot be looked at
 PRELOADED = (*TORCH, JOBS)
+KNOWN, OBSERVED = (
+    "known",
+    "observed",
+)  # recipes that are known before, and from inside other modules
 OUT_OF_MEMORY = "memory"
 
 
@@ -133,11 +137,12 @@ class _Exploration:
         found = self._find()
         part = self._request.shard.of(found.classes)
         classes = self._answers.changed(part, self._request.since)
-        checked = self._check(classes, self._known(classes), progress)
+        checked = self._check(KNOWN, classes, self._known(classes), progress)
         cached = len([o for o in classes if checked[o.target].is_cached and not o.is_function])
         missing = [one for one in classes if not checked[one.target].has_run()]
         observed = self._observed([one.recipe for one in checked.values() if one.recipe], missing)
-        again = self._check([one for one in missing if one.target in observed], observed, None)
+        seen = [one for one in missing if one.target in observed]
+        again = self._check(OBSERVED, seen, observed, None)
         checked |= {target: one for target, one in again.items() if one.has_run()}
         reproduced = self._reproduced([r for one in checked.values() for r in one.records])
         coverage: list[ClassCoverage] = []
@@ -165,7 +170,7 @@ class _Exploration:
         def compute() -> KnownRecipes:
             return known_recipes(self._project, self._sandbox, classes, self._modules)
 
-        return self._answers.of_all("known", inputs, KnownRecipes, compute)
+        return self._answers.of_all(KNOWN, inputs, KnownRecipes, compute)
 
     def _observed(
         self, running: Sequence[dict[str, Any]], missing: Sequence[ModuleClass]
@@ -173,19 +178,23 @@ class _Exploration:
         def compute() -> KnownRecipes:
             return observed_recipes(self._sandbox, running, missing)
 
-        return self._answers.of_all("observed", [running, missing], KnownRecipes, compute)
+        return self._answers.of_all(OBSERVED, [running, missing], KnownRecipes, compute)
 
     def _with_expectation(self, record: ProbeRecord) -> ProbeRecord:
         return apply_expectation(record, self._project.config.expect, self._request.today)
 
     def _check(
-        self, classes: Sequence[ModuleClass], known: KnownRecipes, progress: Progress | None
+        self,
+        purpose: str,
+        classes: Sequence[ModuleClass],
+        known: KnownRecipes,
+        progress: Progress | None,
     ) -> dict[str, _Checked]:
         """Find a recipe for each class, the known ones first, and check the contracts."""
         inputs = {one.target: [known.get(one.target, []), self._request.probes] for one in classes}
         checked: dict[str, _Checked] = {}
         for one in classes:
-            answer = self._answers.get(one, inputs[one.target], _Checked)
+            answer = self._answers.get(purpose, one, inputs[one.target], _Checked)
             if answer is not None:
                 checked[one.target] = msgspec.structs.replace(answer, is_cached=True)
         located = {one.target: one for one in classes if one.target not in checked}
@@ -197,7 +206,7 @@ class _Exploration:
             one = located[outcome.job]
             checked[outcome.job] = result = _result_of(outcome, one)
             if isinstance(outcome.ending, Returned) and result.is_lasting():
-                self._answers.put(one, inputs[one.target], result, result.recipe)
+                self._answers.put(purpose, one, inputs[one.target], result, result.recipe)
             if progress is not None:
                 progress(len(checked), len(classes))
         return checked

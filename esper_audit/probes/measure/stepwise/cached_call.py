@@ -36,6 +36,7 @@ DICTIONARY = "{}"  # the part of a cache that the caller gives as an empty dicti
 REST = "[1:]"
 MOST_WAYS = 48
 MOST_STEPS = 3
+SINGLE_PRECISION = 1e-5
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ class CachedCall:
         if self.position:
             given[self.position] = at if OFFSET.fullmatch(self.position) else torch.tensor([at])
         output = self._evaluate(run, call, given)
+        found = self.cut.last(output) if self.is_whole else self.cut.output(output)
         after = cache if self.part == DICTIONARY else part_of(output, self.part)
-        return self.cut.last(output), after
+        return found, after
 
     def steps_gap(self, run: PreciseRun) -> float:
         """Return how much the outputs of the steps differ from the whole pass, in tolerances."""
@@ -94,12 +96,12 @@ class CachedCall:
             output, cache = self.step(run, at, cache)
             outputs.append(output)
         expected = whole.narrow(self.cut.output_axis, self.first, len(outputs))
-        return gap(torch.cat(outputs, self.cut.output_axis), expected) / run.tolerance
+        return gap(torch.cat(outputs, self.cut.output_axis), expected) / tolerance(run)
 
     def is_read(self, run: PreciseRun) -> bool:
         """Return whether the cache of another prefix gives another output."""
         outputs = [self.step(run, self.first, self.prefix(run, seed))[0] for seed in (0, 1)]
-        return gap(*outputs) > run.tolerance
+        return gap(*outputs) > tolerance(run)
 
     def reuse_gap(self, run: PreciseRun) -> float:
         """Return how much a second step from one cache differs, in tolerances.
@@ -115,12 +117,17 @@ class CachedCall:
         is_written = not all(is_same(tensor, before[path]) for path, tensor in tensors.items())
         if not is_written or named_tensors(cache).keys() != tensors.keys():
             return 0.0
-        return gap(first, self.step(run, self.first, cache)[0]) / run.tolerance
+        return gap(first, self.step(run, self.first, cache)[0]) / tolerance(run)
 
     def _evaluate(self, run: PreciseRun, call: CallArguments, given: Mapping[str, Any] = {}) -> Any:
         """Return the output of a call, with arguments that are given as they are."""
         args, kwargs = cast_tree(call, run.dtype)
         return self.subject.evaluate(run.module, (args, {**kwargs, **given}))
+
+
+def tolerance(run: PreciseRun) -> float:
+    """Return the relative difference that rounding may cause, also of a part that computes in float32."""
+    return max(run.tolerance, SINGLE_PRECISION)
 
 
 def part_of(output: Any, part: str) -> Any:
