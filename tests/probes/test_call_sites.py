@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.probes.discovery.call_sites import recipes_in_prose
 from esper_audit.probes.discovery.jobs import check_class
-from esper_audit.probes.discovery.smaller_recipe import smaller_recipe
 from esper_audit.probes.discovery.source_reader import recipes_in_text
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes
+from esper_audit.probes.recipes.smaller_recipe import smaller_recipe
 from esper_audit.probes.recipes.values import Arguments, CallSpec, TensorSpec, TupleSpec
 
 pytestmark = pytest.mark.torch

@@ -19,13 +19,13 @@ from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.lengths import length_problem
 from esper_audit.probes.discovery.observation import observe_calls as observe_calls
 from esper_audit.probes.discovery.search import find_recipe
-from esper_audit.probes.discovery.smaller_recipe import full_recipe
 from esper_audit.probes.discovery.targets import ModuleClass
 from esper_audit.probes.measure.process_settings import restored_settings
 from esper_audit.probes.probe import probes_in
 from esper_audit.probes.recipes.plain_data import encode_recipe
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import recipes_from_plain
+from esper_audit.probes.recipes.smaller_recipe import full_recipe
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.subject.subject import BIRTH
 from esper_audit.probes.units import Unit, measure_unit
