@@ -83,15 +83,24 @@ def prepare_subjects(root: str, source: str) -> None:
     declared_subjects(source)
 
 
-def collect_units(root: str, source: str, probes: list[str] | None = None) -> CollectedUnits:
-    """Load a subjects file, with a path relative to `root`, and return its units."""
+def collect_units(
+    root: str, source: str, probes: list[str] | None = None, *, slow: bool = True
+) -> CollectedUnits:
+    """Load a subjects file, with a path relative to `root`, and return its units.
+
+    Without `slow` a unit of a slow probe is left out, unless `probes` names its probe.
+    """
     os.chdir(root)
     subjects = declared_subjects(source)
     found = units_of(subjects, probes)
+    left_out = [unit for unit in found if unit.probe.is_slow and not (slow or probes)]
     return CollectedUnits(
-        units=[_describe(unit) for unit in found],
+        units=[_describe(unit) for unit in found if unit not in left_out],
         without_unit=promises_without_unit(subjects, {unit.id for unit in found}, probes),
-        not_applicable=list(not_applicable_records(subjects, probes)),
+        not_applicable=[
+            *map(_left_out_record, left_out),
+            *not_applicable_records(subjects, probes),
+        ],
     )
 
 
@@ -172,6 +181,13 @@ def _declared_units(root: str, source: str, chosen: list[str]) -> list[Unit]:
         missing = ", ".join(sorted(set(chosen) - {unit.id for unit in found}))
         raise SubjectError(f"{source}: {missing} disappeared since the units were collected")
     return found
+
+
+def _left_out_record(unit: Unit) -> ProbeRecord:
+    """Return the record of a unit whose probe is slow and was not requested."""
+    probe = unit.probe.id
+    message = f"{probe} is slow. Request it by --probe {probe}, or set probing.slow"
+    return _describe(unit).record(Verdict.NOT_APPLICABLE, "slow", message)
 
 
 def _describe(unit: Unit) -> UnitDescription:

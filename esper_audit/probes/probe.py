@@ -22,6 +22,7 @@ class Probe(Generic[SubjectKind], Check):
     `takes` is the kind of subject that the probe can run. `requires` names the probes that must pass
     before this one runs. If `columns` are named, each witness that has all of them becomes a row of the
     record's table. `has_separate_causes` means that each detector that fails is a finding of its own.
+    A slow probe runs only where it is requested by name or `probing.slow` is configured.
     """
 
     version: ClassVar[int] = 1
@@ -30,6 +31,7 @@ class Probe(Generic[SubjectKind], Check):
     limits: ClassVar[Limits]
     columns: ClassVar[tuple[str, ...]] = ()
     has_separate_causes: ClassVar[bool] = False
+    is_slow: ClassVar[bool] = False
     Parameters: ClassVar[type[Options]] = Options
 
     def __init__(self, parameters: Options | None = None) -> None:

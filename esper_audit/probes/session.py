@@ -19,7 +19,7 @@ from esper_audit.probes.jobs import CollectedUnits, UnitDescription
 from esper_audit.probes.sandbox.cluster import open_runner
 from esper_audit.probes.sandbox.job_runner import SandboxSetup
 from esper_audit.probes.sandbox.outcome import Ending, Job, Limits, Raised, Returned
-from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Start
+from esper_audit.probes.sandbox.pool import START, TORCH, TORCH_AND_COMPILER, Start
 from esper_audit.probes.subject.subject import SubjectError
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
@@ -127,8 +127,9 @@ class Session:
         self._patterns = [subject for subject in request.subjects if subject not in own]
         self._answers = SubjectAnswers(project, enabled=request.cache)
         self._limits = Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE)
+        wants_compiler = limits.slow or bool(request.probes)
         setup = SandboxSetup(
-            preload=(*TORCH_AND_COMPILER, JOBS, *probe_modules()),
+            preload=(*(TORCH_AND_COMPILER if wants_compiler else TORCH), JOBS, *probe_modules()),
             packages=tuple(import_target(project, source) for source in self._sources),
             prepared=tuple(_preparing(project.root, source) for source in self._sources),
             search_path=(project.root,),
@@ -170,7 +171,8 @@ class Session:
     def collect(self) -> tuple[dict[str, CollectedUnits], list[NotAnalysed]]:
         """Return the units of each subjects file, and the files that could not be collected."""
         probes = self._request.probes or None
-        arguments = {"root": self._project.root, "probes": probes}
+        slow = self._project.config.probing.slow
+        arguments = {"root": self._project.root, "probes": probes, "slow": slow}
         jobs = [Job(s, f"{JOBS}:collect_units", {"source": s, **arguments}) for s in self._sources]
         outcomes = {outcome.job: outcome for outcome in self._sandbox.run(jobs)}
         collected: dict[str, CollectedUnits] = {}

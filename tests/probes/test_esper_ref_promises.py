@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
 
 from esper_audit.findings.probe_record import Verdict
+from esper_audit.probes.jobs import collect_units
+from esper_audit.probes.measure.process_settings import restored_settings
 from esper_audit.probes.probe import discover_probes
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.units import probe_subjects, units_of
@@ -49,3 +52,24 @@ def test_a_probe_that_is_not_promised_is_not_applicable_for_a_reason() -> None:
         ("ema-bias[alpha-controller]", Verdict.NOT_APPLICABLE)
     ]
     assert records[0].message == "requires a subject of kind Average (got Schedule)"
+
+
+def test_a_slow_probe_runs_if_it_is_configured_or_named() -> None:
+    root = os.getcwd()
+    quick = collect_units(root, SOURCE, slow=False)
+    configured = collect_units(root, SOURCE, slow=True)
+    named = collect_units(root, SOURCE, ["fullgraph"], slow=False)
+    left_out = [r for r in quick.not_applicable if r.code == "slow"]
+    assert not [unit for unit in quick.units if unit.probe == "fullgraph"]
+    assert len(left_out) == len(configured.units) - len(quick.units) > 0
+    assert {r.unit for r in left_out} <= {unit.id for unit in configured.units}
+    assert {r.unit for r in left_out} <= {unit.id for unit in named.units}
+    assert "--probe fullgraph" in left_out[0].message
+
+
+def test_unchanged_algorithms_are_not_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bool] = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", calls.append)
+    with restored_settings():
+        pass
+    assert not calls

@@ -48,6 +48,7 @@ AT_IMPORT = {
         "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
         "def call():\n    return 'called'\n"
     ),
+    "soon": "import threading, time\nthreading.Thread(target=time.sleep, args=(0.2,)).start()\n",
     "forks": (
         "import os, time\n"
         "if os.fork() == 0:\n    os.setsid()\n    time.sleep(1000)\n"
@@ -149,6 +150,7 @@ def lane_ready(modules: Path, *packages: str) -> LaneReady | None:
         ((), ""),
         (("sound",), ""),
         (("forks",), ""),
+        (("soon",), ""),
         (("sound", "raises"), "raises: RuntimeError: at import"),
         (("leaves",), "leaves: SystemExit: 0"),
         (("threaded",), "threaded: its import starts threads, which do not survive a fork"),

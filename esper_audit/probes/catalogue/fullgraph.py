@@ -40,7 +40,8 @@ class Fullgraph(Probe[Module]):
     compiled eight times and then runs in eager mode without a warning.
 
     Quiet: state from the first call, and a second batch size, may cause a second graph. Only tracing on a
-    CPU is probed, without code generation.
+    CPU is probed, without code generation. The probe is slow: it runs with `--probe fullgraph`, or if
+    `probing.slow` is configured.
 
     Tickets: deep dive 3
     """
@@ -49,6 +50,7 @@ class Fullgraph(Probe[Module]):
     category = Category.TORCH_COMPILE
     severity = Severity.P2
     takes = Module
+    is_slow = True
     limits: ClassVar[Limits] = {
         "break": must_be_zero("the graph breaks"),
         "recompiles": must_be_zero("a repeated call recompiled"),

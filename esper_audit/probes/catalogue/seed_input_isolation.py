@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import ClassVar
 
 import torch
@@ -63,15 +64,14 @@ class SeedInputIsolation(Probe[Blend]):
         if subject.operator is not None:
             yield from _required(subject, subject.operator)
         inputs = subject.inputs(Draw(subject.dims[0], dtype=torch.float64))
-        for draw in DRAWS:
-            for training in (True, False):
-                for channels_last in (False, True):
-                    witness: dict[str, Plain] = {
-                        "draw": draw,
-                        "training": training,
-                        "channels_last": channels_last,
-                    }
-                    yield from _isolated(_Trial(subject, state, draw, training), inputs, witness)
+        layouts = _Trial(subject, state, DRAWS[0], training=True).layouts(inputs)
+        for draw, training, channels_last in product(DRAWS, (True, False), layouts):
+            witness: dict[str, Plain] = {
+                "draw": draw,
+                "training": training,
+                "channels_last": channels_last,
+            }
+            yield from _isolated(_Trial(subject, state, draw, training), inputs, witness)
 
 
 class _Trial:
@@ -91,6 +91,11 @@ class _Trial:
         if channels_last and features.dim() == 4:
             return features.to(memory_format=torch.channels_last)
         return features
+
+    def layouts(self, inputs: Tensor) -> tuple[bool, ...]:
+        """Return whether the last axis is that of channels, in each layout that the features have."""
+        is_picture = self.features(self.build(), inputs, channels_last=False).dim() == 4
+        return (False, True) if is_picture else (False,)
 
     def host_buffers(self, module: nn.Module) -> list[Tensor]:
         return [b for part in self.subject.host(module) for b in part.buffers()]
@@ -113,17 +118,18 @@ def _required(subject: Blend, operator: Callable[..., object]) -> Iterator[Readi
 def _isolated(trial: _Trial, inputs: Tensor, witness: dict[str, Plain]) -> Iterator[Reading]:
     """Compare a blend with its direct path, and the host with the host alone."""
     channels_last = bool(witness["channels_last"])
-    blended, still, alone = trial.build(), trial.build(), trial.build()
+    blended, still = trial.build(), trial.build()
     features = trial.features(blended, inputs, channels_last=channels_last)
     before = features.detach().clone()
     output = trial.subject.blend(blended, features)
     yield Reading("overwritten", difference(before, features), witness)
-    expected = trial.subject.direct(
-        still, trial.features(still, inputs, channels_last=channels_last)
-    )
+    alone = trial.features(still, inputs, channels_last=channels_last)
+    buffers = [
+        buffer.clone() for buffer in trial.host_buffers(still)
+    ]  # of the host without a blend
+    expected = trial.subject.direct(still, alone)
     yield Reading("output", difference(expected, output) / (largest(expected) or 1.0), witness)
-    trial.features(alone, inputs, channels_last=channels_last)
-    pairs = zip(trial.host_buffers(alone), trial.host_buffers(blended), strict=True)
+    pairs = zip(buffers, trial.host_buffers(blended), strict=True)
     yield Reading("host-state", max((difference(a, b) for a, b in pairs), default=0.0), witness)
     cotangent = torch.randn(output.shape, dtype=output.dtype)
     backward(expected, cotangent)

@@ -60,9 +60,7 @@ class StraightThrough(Probe[Blend]):
         for draw in DRAWS:
             for name, dtype in DTYPES.items():
                 inputs = subject.inputs(Draw(subject.dims[0], dtype=dtype))
-                blended, plain, added = (
-                    _built_module(subject, state, draw, dtype) for _ in range(3)
-                )
+                blended, plain = (_built_module(subject, state, draw, dtype) for _ in range(2))
                 features, alone = (
                     _features(subject, module, inputs) for module in (blended, plain)
                 )
@@ -83,6 +81,7 @@ class StraightThrough(Probe[Blend]):
                     live = sum(bool(gradient.any()) for gradient in seed)
                     yield Reading("seed-gradient", float(live), witness)
                 if seed and subject.seed_output is not None:
+                    added = _built_module(subject, state, draw, dtype)
                     backward(subject.seed_output(added, before), cotangent)
                     yield Reading("share", _share(gradients(subject.seed(added)), seed), witness)
 

@@ -29,18 +29,24 @@ DEEPEST = 2  # a module that takes a module that takes a module
 
 
 @cache
-def _rows(section: str) -> list[tuple[re.Pattern[str], tuple[Any, ...]]]:
+def guess_table() -> dict[str, list[tuple[re.Pattern[str], tuple[Any, ...]]]]:
+    """Return the rows of each section of the table: a pattern of names, and the likely values."""
     import yaml
 
     with open(TABLE, encoding="utf-8") as file:
-        rows = yaml.load(file, Loader=yaml.CSafeLoader)[section]
-    assert rows, f"{TABLE}: the section {section} is empty"
-    return [(re.compile(str(row[0]), re.IGNORECASE), tuple(row[1:])) for row in rows]
+        sections = yaml.load(file, Loader=yaml.CSafeLoader)
+    assert all(sections.values()), f"{TABLE}: a section is empty"
+    return {
+        name: [(re.compile(str(row[0]), re.IGNORECASE), tuple(row[1:])) for row in rows]
+        for name, rows in sections.items()
+    }
 
 
 def matching_row(section: str, text: str) -> tuple[Any, ...]:
     """Return the values of the first row of a section whose pattern matches the whole text."""
-    return next((values for pattern, values in _rows(section) if pattern.fullmatch(text)), ())
+    return next(
+        (values for pattern, values in guess_table()[section] if pattern.fullmatch(text)), ()
+    )
 
 
 def guesses_for(parameter: inspect.Parameter, depth: int = 0) -> tuple[Value, ...]:

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import torch
+from torch.overrides import resolve_name
 
 from esper_audit.findings.coverage import NOT_CHECKED, ClassCoverage, Stage
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.probes.discovery.call_sites import find_call_sites as find_call_sites
 from esper_audit.probes.discovery.classes import find_classes as find_classes
+from esper_audit.probes.discovery.guesses import guess_table
 from esper_audit.probes.discovery.lengths import length_problem
 from esper_audit.probes.discovery.observation import observe_calls as observe_calls
 from esper_audit.probes.discovery.search import find_recipe
@@ -52,6 +55,12 @@ class CheckedClass(msgspec.Struct, frozen=True):
 def universal_probes() -> list[type[UniversalProbe]]:
     """Return the probes of universal contracts in order of their ids."""
     return [p for p in probes_in(universal_modules()).values() if issubclass(p, UniversalProbe)]
+
+
+def prepare_classes() -> None:
+    """Load the tables that the jobs of all classes need, in the process that these are forked from."""
+    guess_table()
+    resolve_name(torch.add)
 
 
 def check_class(

@@ -24,7 +24,7 @@ from esper_audit.probes.exploration.known_recipes import (
 from esper_audit.probes.sandbox.cluster import open_runner
 from esper_audit.probes.sandbox.job_runner import SandboxSetup
 from esper_audit.probes.sandbox.outcome import Job, JobOutcome, Limits, Returned
-from esper_audit.probes.sandbox.pool import TORCH
+from esper_audit.probes.sandbox.pool import TORCH, TORCH_AND_COMPILER
 from esper_audit.probes.session import MEBIBYTE, ProbeRequest, default_workers
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import universal_modules
@@ -33,12 +33,14 @@ from esper_audit.text.phrases import quoted
 from esper_audit.text.progress import Progress
 
 DISCOVERY = "discovery"  # the check that is named where a target cannot be looked at
-PRELOADED = (*TORCH, JOBS)
 KNOWN, OBSERVED = (
     "known",
     "observed",
 )  # recipes that are known before, and from inside other modules
 OUT_OF_MEMORY = "memory"
+REPRODUCTION = (*TORCH, JOBS)
+# A module on the meta device makes torch import its compiler, in each job anew unless it is there already.
+MEASUREMENT = (*TORCH_AND_COMPILER, JOBS)
 
 
 class ExplorationResult(msgspec.Struct, frozen=True):
@@ -113,15 +115,18 @@ class _Exploration:
         preload = project.config.preload
         packages = sorted({name.partition(".")[0] for name in modules if "." in name})
         setup = SandboxSetup(
-            preload=(*PRELOADED, *universal_modules()),
+            preload=(*MEASUREMENT, *universal_modules()),
             packages=(*preload, *packages),
+            prepared=(Job("tables", f"{JOBS}:prepare_classes", {}),),
             search_path=(*folders, project.root),
             limits=bounds,
             workers=workers,
             start=request.start,
         )
         self._sandbox = open_runner(setup, request.cluster)
-        clean = msgspec.structs.replace(setup, preload=PRELOADED, packages=(*preload,))
+        clean = msgspec.structs.replace(
+            setup, preload=REPRODUCTION, packages=(*preload,), prepared=()
+        )
         self._clean_sandbox = open_runner(clean, request.cluster)
 
     def __enter__(self) -> _Exploration:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 
-def backward(output: Tensor, cotangent: Tensor | float = 1.0) -> None:
+def backward(output: Tensor, cotangent: Tensor | float = 1.0, *, keep_graph: bool = False) -> None:
     """Accumulate the gradient of the sum of output times cotangent on the parameters.
 
     The product avoids `backward(cotangent)`, which makes torch import sympy.
     """
-    (output * cotangent).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
+    (output * cotangent).sum().backward(retain_graph=keep_graph)  # type: ignore[no-untyped-call]  # torch's own
 
 
 def gradients(parts: Iterable[nn.Module]) -> list[Tensor]:

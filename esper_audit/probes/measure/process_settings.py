@@ -26,7 +26,11 @@ def process_settings() -> dict[str, object]:
 
 @contextmanager
 def restored_settings() -> Iterator[None]:
-    """Restore the settings after the block, which may change any of them."""
+    """Restore the settings after the block, which may change any of them.
+
+    An unchanged choice of algorithms is left alone: setting it imports the compiler, which takes longer than
+    all contracts of a small module.
+    """
     grad, dtype, threads = (
         torch.is_grad_enabled(),
         torch.get_default_dtype(),
@@ -43,5 +47,6 @@ def restored_settings() -> Iterator[None]:
         torch.set_grad_enabled(grad)
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(is_deterministic)
+        if torch.are_deterministic_algorithms_enabled() != is_deterministic:
+            torch.use_deterministic_algorithms(is_deterministic)
         torch.autograd.set_detect_anomaly(is_anomaly)

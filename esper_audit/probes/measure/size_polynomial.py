@@ -22,6 +22,8 @@ def size_formula(counts: Mapping[int, int]) -> str:
         odd = [width for width in widths if _evaluate(polynomial, width) != counts[width]]
         if not best[1] or len(odd) < len(best[0]):
             best = odd, polynomial
+        if not odd:
+            break
     odd, polynomial = best
     if len(widths) - len(odd) <= len(polynomial):
         return "no quadratic of the width"

@@ -60,6 +60,9 @@ START_SECONDS = (
     30.0  # from fork to ready, which takes a millisecond unless the machine is overloaded
 )
 LEFT_IN_PIPE_READS = 64
+THREAD_SECONDS = (
+    3.0  # some packages look for a newer version of themselves in a thread that soon ends
+)
 
 
 class LaneSetup(msgspec.Struct, frozen=True):
@@ -105,13 +108,13 @@ def _preload(setup: LaneSetup) -> str:
         return ""
     apply_limits(setup.limits, for_good=False)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, setup.limits.seconds)
+    signal.setitimer(signal.ITIMER_REAL, setup.limits.seconds + THREAD_SECONDS)
     for package in setup.packages:
         try:
             load_module(package)
         except BaseException as error:  # noqa: BLE001 - the job that needs the package reports what it raises
             return f"{package}: " + "".join(traceback.format_exception_only(error)).strip()
-        if threading.active_count() > 1:
+        if _has_lasting_threads():
             return f"{package}: its import starts threads, which do not survive a fork"
     for job in setup.prepared:
         try:
@@ -122,6 +125,14 @@ def _preload(setup: LaneSetup) -> str:
     limit_torch_threads()
     gc.freeze()
     return ""
+
+
+def _has_lasting_threads() -> bool:
+    """Return whether a thread other than this one runs on, after a short wait for those that end."""
+    deadline = time.monotonic() + THREAD_SECONDS
+    while threading.active_count() > 1 and time.monotonic() < deadline:
+        time.sleep(THREAD_SECONDS / 100)
+    return threading.active_count() > 1
 
 
 class _Lane:
