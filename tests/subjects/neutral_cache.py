@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from support.recipes import IDS, ROWS, SEQUENCES, STATE, TIME_FIRST, discovered
+from support.recipes import IDS, ROWS, SEQUENCES, SHORT, STATE, TIME_FIRST, discovered
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -275,6 +275,7 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(ShiftOfTheBatch, SEQUENCES), "steps")
     yield broken(discovered(JoinedAlongTheBatch, SEQUENCES), "steps")
     yield broken(discovered(StateOfTheStart, SEQUENCES), "ignored")
+    yield broken(discovered(IgnoresTheCache, SHORT), "ignored")
     yield broken(discovered(SquareMask, SEQUENCES), "refused")
     yield broken(discovered(AddsInPlace, SEQUENCES), "reuse")
     yield broken(discovered(IgnoresTheCache, SEQUENCES), "ignored")

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from esper_audit.probes.measure.output_tree import is_same, named_tensors, parts_of
 from esper_audit.probes.measure.precise_run import PreciseRun, cast_tree, gap
-from esper_audit.probes.measure.stepwise.sequence_cut import SequenceCut, sequence_cut
+from esper_audit.probes.measure.stepwise.sequence_cut import LENGTHS, SequenceCut, sequence_cut
 from esper_audit.probes.recipes.materialise import CallArguments, import_name
 from esper_audit.probes.recipes.subject import Discovered
-from esper_audit.probes.recipes.values import Arguments, Value
+from esper_audit.probes.recipes.values import Arguments, Value, tensors_in
 
 KEYS_AND_VALUES = re.compile(
     r"(.*_)?(past|layer_past|pasts|(kv_)?caches?|past_(key_values?|kvs?|states?))|incremental_state"
@@ -36,6 +36,7 @@ DICTIONARY = "{}"  # the part of a cache that the caller gives as an empty dicti
 REST = "[1:]"
 MOST_WAYS = 48
 MOST_STEPS = 3
+ENOUGH_POSITIONS = 6
 SINGLE_PRECISION = 1e-5
 
 
@@ -140,7 +141,7 @@ def cached_calls(subject: Discovered, run: PreciseRun) -> Iterator[CachedCall]:
 
     None where no earlier position matters, or an output depends on later ones.
     """
-    parameters = _parameters(subject)
+    subject, parameters = _long_enough(subject), _parameters(subject)
     flags = [p.name for p in parameters if FLAG.fullmatch(p.name) and not p.default]
     for parameter in parameters[1:]:
         if not is_cache(parameter):
@@ -151,6 +152,15 @@ def cached_calls(subject: Discovered, run: PreciseRun) -> Iterator[CachedCall]:
             if cut is not None:
                 others = [p.name for p in parameters if p.default in (None, 0)]
                 yield from _ways(named, run, cut, parameter, others)
+
+
+def _long_enough(subject: Discovered) -> Discovered:
+    """Return the subject with more positions where it has too few for a prefix and some steps."""
+    tensors = tensors_in(subject.recipe.call)
+    size = tensors[0].shape[1] if tensors and len(tensors[0].shape) > 1 else LENGTHS.start
+    if size >= LENGTHS.start:
+        return subject
+    return replace(subject, recipe=subject.recipe.resized(1, size, ENOUGH_POSITIONS))
 
 
 def takes_cache(subject: Discovered) -> bool:
