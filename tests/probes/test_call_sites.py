@@ -9,9 +9,10 @@ import pytest
 from support.audit_runs import command, write
 from torch import Tensor, nn
 
-from esper_audit.findings.coverage import RecipeOrigin
+from esper_audit.findings.coverage import RecipeOrigin, Stage
 from esper_audit.probes.discovery.call_sites import recipes_in_prose
 from esper_audit.probes.discovery.jobs import check_class
+from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.discovery.source_reader import recipes_in_text
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes
@@ -185,3 +186,19 @@ def test_parameters_that_a_smaller_recipe_does_not_reach_are_confirmed_at_full_s
     found = check_class(one, str(tmp_path), ["reached-parameters"], recipes)
     assert found.recipe["build"]["kwargs"]["depth"] == 2
     assert [record.verdict for record in found.records] == [verdict]
+
+
+class SecondTry(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        if width == 32:
+            raise ValueError("the first guess is no good")
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("no call is good")
+
+
+def test_the_reason_of_a_class_that_is_built_at_the_second_try_is_that_of_its_call() -> None:
+    result = find_recipe(f"{__name__}:SecondTry")
+    assert result.stage is Stage.BUILT
+    assert result.reason == "could not be fed: RuntimeError: no call is good"

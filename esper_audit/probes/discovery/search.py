@@ -104,13 +104,11 @@ class _Search:
         self.deadline = time.process_time() + SEARCH_SECONDS
         given = Recipe(self.target, origin=self.origin, is_function=self.is_function)
         self.best = TrialResult(given, Stage.FOUND)
-        if not _defines_forward(self.kind):
-            self.best.reason = "the class defines no forward"
         for recipe, module in self._builds(given, is_fixed=False):
-            if self.best.stage is Stage.FOUND:
-                self.best = TrialResult(recipe, Stage.BUILT, self.best.reason)
             if not _defines_forward(self.kind):
-                return self.best
+                return TrialResult(recipe, Stage.BUILT, "the class defines no forward")
+            if self.best.stage is Stage.FOUND:
+                self.best = TrialResult(recipe, Stage.BUILT)
             result = self._call(recipe, module)
             if result.stage is Stage.RUN:
                 return result
