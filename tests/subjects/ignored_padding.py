@@ -66,6 +66,13 @@ class Unpacked(PackedGru):
         return self.gru(x)[0] * kept[..., None]
 
 
+class AttentionToNeighbours(SelfAttention):
+    """Each position is given its next one, which for the last kept one is padding."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return super().forward(x + F.pad(x[:, 1:], (0, 0, 0, 1)), mask)
+
+
 class AttentionToAll(SelfAttention):
     """Takes the mask and attends to everything."""
 
@@ -115,7 +122,7 @@ class Convolved(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
-        self.conv = nn.Conv1d(8, 8, 3, padding=1)
+        self.conv = nn.Conv1d(8, 8, 5, padding=2)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         return self.conv(x.transpose(1, 2)).transpose(1, 2)
@@ -155,6 +162,7 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(PackedGru, SEQUENCES, LENGTHS))
     yield sound(discovered(RelativeLengths, SEQUENCES, RATIOS))
     yield sound(discovered(HiddenPatches, SEQUENCES, MASK))
+    yield sound(discovered(AttentionToNeighbours, SEQUENCES, MASK))
     yield broken(discovered(Unpacked, SEQUENCES, LENGTHS), "padding")
     yield broken(discovered(AttentionToAll, SEQUENCES, MASK), "padding")
     yield broken(discovered(AttentionMaskedLate, SEQUENCES, MASK), "padding")

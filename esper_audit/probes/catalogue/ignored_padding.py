@@ -24,8 +24,9 @@ class IgnoredPadding(UniversalProbe):
     """What a mask or lengths exclude does not change the output at the other positions.
 
     What: a forward that takes a padding mask or lengths. The excluded positions, at the end and for a mask
-    also at the beginning, are replaced: the output at the others must stay. A mask may mean either that
-    true is kept or that true is excluded: it is enough that one of them holds.
+    also at the beginning, are replaced, but for a neighbour of a kept one: the output at the others must
+    stay. A mask may mean either that true is kept or that true is excluded: it is enough that one of them
+    holds.
 
     Why: the score of a sentence then depends on the longest one in its batch, and on what the collator
     puts after the end. Training works, and no error is raised.
@@ -80,9 +81,10 @@ class IgnoredPadding(UniversalProbe):
         specs = dict(zip(text.names, tensors_in(subject.recipe.call), strict=True))
         mask, x = text.names[padding.mask_number], text.names[padding.input_number]
         is_double = witness["dtype"] == "torch.float64"
-        out, kept = padding.places(str(witness["side"]))
-        at, end = (f"[:, {part.start or ''}:{part.stop or ''}]" for part in (out, kept))
-        drawn = f"torch.randn_like({x}{at})" if specs[x].is_floating else f"({x}{at} + 1) % 2"
+        side = str(witness["side"])
+        parts = (*padding.places(side), padding.replaced(side))
+        at, end, one = (f"[:, {part.start or ''}:{part.stop or ''}]" for part in parts)
+        drawn = f"torch.randn_like({x}{one})" if specs[x].is_floating else f"({x}{one} + 1) % 2"
         path = padding.path(subject)
         redrawn = ["for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)"]
         body = [
@@ -91,7 +93,7 @@ class IgnoredPadding(UniversalProbe):
             *padding.assignments(mask, at, kept=bool(witness["kept"])),
             "with torch.no_grad():",
             f"    first = module(CALL){path}{end}.clone()",
-            f"{x}{at} = {drawn}",
+            f"{x}{one} = {drawn}",
             "with torch.no_grad():",
             f"    second = module(CALL){path}{end}",
             f'assert torch.allclose(first, second, rtol=1e-4, atol=1e-5), "{message}"',

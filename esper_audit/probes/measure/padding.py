@@ -59,6 +59,10 @@ class Padding:
             return slice(self.positions - EXCLUDED, None), slice(None, self.positions - EXCLUDED)
         return slice(None, EXCLUDED), slice(EXCLUDED, None)
 
+    def replaced(self, side: str) -> slice:
+        """Return the excluded position that is replaced, which is no neighbour of a kept one."""
+        return slice(self.positions - 1, None) if side == "end" else slice(None, 1)
+
     def assignments(self, mask: str, at: str, *, kept: bool) -> list[str]:
         """Return the lines that exclude the positions in a variable."""
         if self.is_lengths:
@@ -75,10 +79,10 @@ class Padding:
 
         None if the module refuses the mask, or no output has the positions.
         """
-        out, rest = self.places(side)
+        _, rest = self.places(side)
         outputs: list[Tensor] = []
         for seed in (0, 1):
-            call = self._excluding(out, seed, kept=kept)
+            call = self._excluding(side, seed, kept=kept)
             try:
                 output = self.subject.evaluate(run.module, cast_tree(call, run.dtype))
             # A module may refuse a mask of the other meaning by any error.
@@ -94,11 +98,12 @@ class Padding:
         sizes = (self.positions, self.positions - EXCLUDED * self.is_lengths)
         return output.is_floating_point() and output.shape[1] in sizes
 
-    def _excluding(self, out: slice, seed: int, *, kept: bool) -> CallArguments:
-        """Return a call that excludes positions, whose values there depend on the seed."""
+    def _excluding(self, side: str, seed: int, *, kept: bool) -> CallArguments:
+        """Return a call that excludes positions, of which one depends on the seed."""
+        (out, _), one = self.places(side), self.replaced(side)
         call, other = self.subject.arguments_of_call(), self.subject.arguments_of_call(seed)
         tensors, others = (list(_tensors(tree)) for tree in (call, other))
-        tensors[self.input_number][:, out] = others[self.input_number][:, out]
+        tensors[self.input_number][:, one] = others[self.input_number][:, one]
         mask = tensors[self.mask_number]
         if self.is_lengths:
             mask.fill_(self._length())
