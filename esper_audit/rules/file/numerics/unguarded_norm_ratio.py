@@ -23,6 +23,7 @@ from esper_audit.source.idioms.norms.quotient_uses import (
     is_guarded_by_callers,
     is_of_declared_tensors,
     is_perturbed,
+    is_relative_change,
     is_scale,
     is_taken_both_ways,
 )
@@ -70,7 +71,8 @@ class UnguardedNormRatio(Rule):
     Quiet: a tensor of a model divided by its own norm, directly or through a product with the quotient
     (clip coefficients, projections), which is bounded and NaN only for the zero vector (option
     `own_norm`); the norms of weights, constants and windows; an epsilon of 1e-4 or more; norm layers;
-    relative errors (`|a - b| / |b|`); what is no norm over a norm, and distances between two points
+    relative errors (`|a - b| / |c|`); the norm of an attribute of the object (a window); what is no norm
+    over a norm, and distances between two points
     below the line, and ratios by which a method scales a tensor, a step, or that are taken both ways,
     the sides of a shape, and the norm of a tensor over that of its sum with another (option
     `any_numerator`); a norm that each caller in the file tests; rows of numpy or that no annotation
@@ -86,7 +88,7 @@ class UnguardedNormRatio(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 138 packages, after mending on them; 0 of 21 in 138 before mending on each; 2 of 2 in "
+        "0 of 1 in 190 packages, after mending on them; 0 of 22 in 160 before mending on each; 2 of 2 in "
         "19 before"
     )
     triggers = Triggers(
@@ -152,7 +154,9 @@ class UnguardedNormRatio(Rule):
         parts = [part for part in walk(division.left) if isinstance(part, ast.expr)]
         is_of_norms = any(map(flow.is_norm, parts)) and not has_difference(flow.measures(core))
         is_kept = is_scale(flow, division) or is_taken_both_ways(flow, division)
-        is_kept |= is_perturbed(division, flow.measures(core), flow)
+        measured = flow.measures(core)
+        is_kept |= is_perturbed(division, measured, flow)
+        is_kept |= is_relative_change(division, measured, flow)
         is_reported = is_of_norms and not is_kept
         if not is_reported and not self.options.any_numerator:
             return ""

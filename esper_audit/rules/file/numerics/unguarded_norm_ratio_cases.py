@@ -11,6 +11,22 @@ UNGUARDED = "`{}` divides by the norm `{}` without a guard"
 
 VALID = (
     Valid(
+        "a relative error through a name, and the norm of a window that the object holds",
+        """
+        import torch
+
+
+        def verify(mine, out):
+            gap = (mine.float() - out.float()).abs()
+            return gap.norm() / out.float().norm()
+
+
+        class Spectrum:
+            def forward(self, frames):
+                return frames.norm(dim=-1) / torch.norm(self.h)
+        """,
+    ),
+    Valid(
         "a product by the norms of its factors, and rows that nothing declares as tensors",
         """
         import torch

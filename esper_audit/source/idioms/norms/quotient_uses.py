@@ -117,6 +117,16 @@ def is_perturbed(division: ast.BinOp, below: list[ast.expr], flow: NormFlow) -> 
     )
 
 
+def is_relative_change(division: ast.BinOp, below: list[ast.expr], flow: NormFlow) -> bool:
+    """Return whether a norm measures a difference, or the norm below the line what the object holds."""
+    above = [part for part in walk(division.left) if isinstance(part, ast.expr)]
+    measured = [m for part in above if flow.is_norm(part) for m in flow.measures(part)]
+    subtractions = (n for m in measured for n in scan(m, {ast.BinOp}) if isinstance(n, ast.BinOp))
+    if any(isinstance(n.op, ast.Sub) for n in subtractions):
+        return True
+    return any(isinstance(m, ast.Attribute) and text_of(m.value) == "self" for m in below)
+
+
 def is_of_declared_tensors(function: Function, file: FileView) -> bool:
     """Return whether a function, or one of the file that calls it, declares that it takes tensors."""
     calls = file.once(LocalCalls).callers(function)

@@ -11,6 +11,8 @@ from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
 SAMPLER = re.compile(r"multinomial|sample|argmax|topk|categorical", re.IGNORECASE)
 BOUNDED = frozenset({"acos", "arccos", "asin", "atan", "cos", "sin", "tanh", "cosine_similarity"})
+CONSTANT = frozenset({"arange", "linspace"})
+NORMALISING = frozenset({"normalize", "cosine_similarity"})
 
 
 def is_never_zero(subject: ast.expr, call: ast.Call, file: FileView) -> bool:
@@ -23,7 +25,7 @@ def is_never_zero(subject: ast.expr, call: ast.Call, file: FileView) -> bool:
     if any(isinstance(d.op, ast.Div) and dotted(subject) == dotted(d.right) != "" for d in divided):
         return True  # what is divided by it is infinite before
     values = [subject, *_assigned(dotted(subject), function)]
-    return _is_of_sample(values, function) or any(_is_of_bounded(v, function) for v in values)
+    return _is_of_sample(values, function) or any(_is_of_bounded(v, function, file) for v in values)
 
 
 def _assigned(name: str, function: Function) -> list[ast.expr]:
@@ -45,20 +47,34 @@ def _is_of_sample(values: list[ast.expr], function: Function) -> bool:
     return bool(names) and any(not names.isdisjoint(map(dotted, c.args)) for c in samplers)
 
 
-def _is_of_bounded(value: ast.expr, function: Function) -> bool:
-    """Return whether a value is a sigmoid of angles or cosines alone."""
+def _is_of_bounded(value: ast.expr, function: Function, file: FileView) -> bool:
+    """Return whether a value is a sigmoid of angles, cosines or constants alone."""
     calls = [part for part in walk(value) if _is_call(part, "sigmoid")]
     if len(calls) != 1 or not isinstance(calls[0], ast.Call) or len(calls[0].args) != 1:
         return False
     argument = calls[0].args[0]
-    if isinstance(argument, ast.Call) and terminal_name(argument.func) in BOUNDED:
+    if _is_bounded(argument, file):
         return True
     names = {p.id for p in walk(argument) if isinstance(p, ast.Name)}
     bound = [_assigned(name, function) for name in names]
-    return bool(bound) and all(
-        made and all(isinstance(m, ast.Call) and terminal_name(m.func) in BOUNDED for m in made)
-        for made in bound
-    )
+    return bool(bound) and all(made and all(_is_bounded(m, file) for m in made) for made in bound)
+
+
+def _is_bounded(value: ast.expr, file: FileView) -> bool:
+    """Return whether a value is an angle, a cosine, also by a function of the file, or a constant."""
+    if not isinstance(value, ast.Call):
+        return False
+    name = terminal_name(value.func)
+    if name in BOUNDED or name in CONSTANT:
+        return True
+    made = (d for d in file.nodes(ast.FunctionDef) if d.name == name)
+    return any(_is_call_of(NORMALISING, d) for d in made)
+
+
+def _is_call_of(names: frozenset[str], function: Function) -> bool:
+    """Return whether a function calls one of the names."""
+    calls = (c for c in scan(function, {ast.Call}) if isinstance(c, ast.Call))
+    return any(terminal_name(call.func) in names for call in calls)
 
 
 def _is_call(node: ast.AST, name: str) -> bool:
