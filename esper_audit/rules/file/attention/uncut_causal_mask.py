@@ -77,6 +77,25 @@ class UncutCausalMask(Rule):
             """,
         ),
         Valid(
+            "a mask that is moved, and cut where it is returned",
+            """
+            import torch
+            from torch import nn
+
+            class Decoder(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.future = torch.empty(0)
+
+                def mask(self, x):
+                    n = x.size(0)
+                    if self.future.size(0) < n:
+                        self.future = torch.triu(torch.full((n, n), float("-inf")), 1)
+                    self.future = self.future.to(x)
+                    return self.future[:n, :n]
+            """,
+        ),
+        Valid(
             "a fixed length",
             """
             import torch
@@ -254,7 +273,7 @@ def _binds(statement: ast.stmt, use: ast.Attribute) -> bool:
 
 def _is_applied(use: ast.expr, file: FileView) -> bool:
     """Return whether a mask is an operand, an argument of a tensor's method or of torch, or gets a name."""
-    above = file.parent(use)
+    above, mask = file.parent(use), dotted(use)
     while isinstance(above, (ast.Attribute, ast.Subscript)) or (
         isinstance(above, ast.Call) and use is above.func
     ):
@@ -262,7 +281,7 @@ def _is_applied(use: ast.expr, file: FileView) -> bool:
     if isinstance(above, (ast.BinOp, ast.Compare, ast.UnaryOp)):
         return True
     if isinstance(above, ast.Assign):
-        return not _is_cut_below(above, file)
+        return dotted(above.targets[0]) != mask and not _is_cut_below(above, file)
     if isinstance(above, ast.keyword) and above.arg == "attn_mask":
         return True
     call = file.parent(above) if isinstance(above, ast.keyword) else above

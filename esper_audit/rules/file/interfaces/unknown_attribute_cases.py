@@ -6,6 +6,28 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "below a comparison that fails for the constant of the class",
+        """
+        from torch import nn
+
+
+        class Unit(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.groups = 1
+                self.kind = "plain"
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x):
+                x = self.body(x)
+                if self.groups > 1:
+                    x = self.merge(x)
+                if self.kind == "other" and x.ndim == 3:
+                    x = self.translate(x)
+                return x
+        """,
+    ),
+    Valid(
         "what no forward reaches, a class that lacks much, and the branch without a layer",
         """
         from torch import nn
@@ -426,6 +448,29 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "below a comparison that holds, or that an argument decides",
+        """
+        from torch import nn
+
+
+        class Unit(nn.Module):
+            def __init__(self, width, groups):
+                super().__init__()
+                self.groups = groups
+                self.depth = 2
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x):
+                x = self.body(x)
+                if self.groups > 1:
+                    x = self.merge(x)
+                if self.depth > 1:
+                    x = self.merge(x)
+                return x
+        """,
+        ((14, "`self.merge` is set nowhere in `Unit` or its bases"),),
+    ),
     Invalid(
         "a misspelt attribute of a module",
         """

@@ -78,6 +78,7 @@ class RestoredStateOverwritten(Rule):
             owners = [dotted(target) for target in statement.targets]
             is_new = isinstance(statement.value, ast.Call) and not _reads(statement.value, loaded)
             whole = [owner for owner in owners if owner and f"{loaded}.".startswith(f"{owner}.")]
+            is_new &= not any(_reads(statement.value, owner) for owner in whole)
             return f"`{whole[0]}` is a new object here" if whole and is_new else ""
         if isinstance(statement, ast.For):
             return "the loop initialises it again" if _initialises(statement, loaded, file) else ""

@@ -6,6 +6,16 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "the object of which a part was loaded, moved",
+        """
+        class Pipeline:
+            def __init__(self, path, device):
+                self.net = build()
+                self.net.body.load_state_dict(torch.load(path))
+                self.net = self.net.to(device).eval()
+        """,
+    ),
+    Valid(
         "an object that is made before it is loaded",
         """
         import torch

@@ -6,6 +6,27 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "an answer that a trial with random values gives",
+        """
+        import torch
+        from torch import nn
+
+
+        def is_usable() -> bool:
+            trial = torch.rand(8, 12)
+            return kernel(trial) is not None
+
+
+        class Blocker(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.usable = is_usable()
+
+            def forward(self, x):
+                return kernel(x) if self.usable else x
+        """,
+    ),
+    Valid(
         "keys that the forward itself keeps",
         """
         import torch

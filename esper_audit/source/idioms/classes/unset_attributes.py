@@ -10,6 +10,7 @@ from itertools import pairwise
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse, own_name
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
+from esper_audit.source.idioms.classes.switches import is_switched_off, is_within, is_without_layer
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import (
@@ -58,8 +59,8 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
             use
             for use in uses
             if not _is_unused_option(use.method, definition, file)
-            and not _is_switched_off(use, family, file)
-            and not _is_without_layer(use, family, file)
+            and not is_switched_off(use, family, file)
+            and not is_without_layer(use, family, file)
             and not _is_of_other_class(use, file)
             and not _is_tallied(use.method, file)
             and not _is_of_inner_function(use, file)
@@ -96,35 +97,6 @@ def _is_borrowed(family: ClassFamily) -> bool:
     return family.method("__init__") is None
 
 
-def _is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:
-    """Return whether a read is below a switch of the object that its class only ever turns off.
-
-    What turns it on from outside (`gradient_checkpointing` by transformers) sets the rest as well.
-    """
-    for branch in file.enclosing(use.node):
-        if not isinstance(branch, ast.If) or not _is_within(use.node, branch.body):
-            continue
-        needed = branch.test.values if isinstance(branch.test, ast.BoolOp) else [branch.test]
-        if isinstance(branch.test, ast.BoolOp) and isinstance(branch.test.op, ast.Or):
-            continue
-        switches = (part.attr for part in needed if isinstance(part, ast.Attribute))
-        if any(_is_only_off(family.bindings(switch)) for switch in switches):
-            return True
-    return False
-
-
-def _is_without_layer(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:
-    """Return whether a read is where a layer is missing that the class always makes."""
-    for branch in file.enclosing(use.node):
-        if isinstance(branch, ast.If) and _is_within(use.node, branch.orelse):
-            layer = branch.test.attr if isinstance(branch.test, ast.Attribute) else ""
-            values = [bound.value for bound in family.bindings(layer)]
-            made = [terminal_name(v.func) for v in values if isinstance(v, ast.Call)]
-            if made and len(made) == len(values) and all(name[:1].isupper() for name in made):
-                return True
-    return False
-
-
 def _is_of_inner_function(use: AttributeUse, file: FileView) -> bool:
     """Return whether a function inside the method has a parameter with the name of the object.
 
@@ -153,7 +125,7 @@ def _is_of_other_class(use: AttributeUse, file: FileView) -> bool:
     tests = (
         part
         for branch in file.enclosing(use.node)
-        if isinstance(branch, ast.If) and _is_within(use.node, branch.body)
+        if isinstance(branch, ast.If) and is_within(use.node, branch.body)
         for part in walk(branch.test)
     )
     return any(
@@ -181,16 +153,6 @@ def _is_made_elsewhere(family: ClassFamily, file: FileView) -> bool:
         and file.source.names.module.bound[call.func.id].is_import
         for call in calls
     )
-
-
-def _is_only_off(bindings: list[AttributeUse]) -> bool:
-    """Return whether an attribute is set, and only ever to False or None."""
-    values = [use.value for use in bindings]
-    return bool(values) and all(isinstance(v, ast.Constant) and not v.value for v in values)
-
-
-def _is_within(node: ast.expr, body: list[ast.stmt]) -> bool:
-    return any(s.lineno <= node.lineno <= (s.end_lineno or s.lineno) for s in body)
 
 
 def _is_in(node: ast.expr, definition: ast.ClassDef, file: FileView) -> bool:

@@ -18,6 +18,7 @@ DRAWING_FUNCTIONS = frozenset(
 DRAWING_METHODS = frozenset({"normal_", "uniform_", "random_", "bernoulli_", "trunc_normal_"})
 DRAWING = DRAWING_FUNCTIONS | DRAWING_METHODS
 DRAWING_MODULES = ("torch.", "numpy.random.", "random.")
+PLAIN_TYPES = frozenset({"bool", "int", "float", "str"})
 KEEPING = ("torch.nn.", "torch.Generator")
 
 
@@ -31,7 +32,8 @@ def draws(value: ast.expr, file: FileView) -> ast.Call | None:
         if _is_draw(call, file):
             return call
         helper = _function(call, file)
-        inside = _calls_of(helper, file) if helper is not None else ()
+        is_plain = helper is not None and dotted(helper.returns or helper) in PLAIN_TYPES
+        inside = () if helper is None or is_plain else _calls_of(helper, file)
         if any(_is_draw(each, file) for each in inside):
             return call
     return None
