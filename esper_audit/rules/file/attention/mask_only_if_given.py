@@ -21,6 +21,7 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, terminal_name
 
 CAUSAL_NAME = re.compile(r"causal|autoregress|future|look_?ahead|past|cache|memory|state")
+FILLED = frozenset({"full", "zeros", "ones", "empty"})
 TRIANGLES = frozenset({"triu", "tril", "triu_", "tril_"})
 
 
@@ -61,7 +62,7 @@ class MaskOnlyIfGiven(Rule):
         """Report the condition under which alone the mask of a call is applied."""
         if not isinstance(node, ast.Call) or terminal_name(node.func) not in MASK_MAKERS:
             return
-        if _is_band(node, file):
+        if _is_band(node, file) or (file.resolve(node.func) or "").startswith("numpy."):
             return
         uses = mask_uses(node, file)
         found = [_needed(use, function, node, file) for use, function in uses]
@@ -124,7 +125,22 @@ def _has_other_way(function: Function, made: ast.Call, test: ast.expr) -> bool:
         is_inside = test.lineno <= node.lineno <= (made.end_lineno or made.lineno)
         if terminal_name(node.func) in MASK_MAKERS and not is_inside:
             return True
+        if terminal_name(node.func) == "masked_fill_" and node.lineno < test.lineno:
+            filled = node.func.value if isinstance(node.func, ast.Attribute) else node
+            if dotted(filled) in _names_made(function):
+                return True
     return False
+
+
+def _names_made(function: Function) -> set[str]:
+    """Return the names of the tensors that a function makes of one value, as the start of a mask."""
+    assigned = (n for n in scan(function, {ast.Assign}) if isinstance(n, ast.Assign))
+    made = (
+        n
+        for n in assigned
+        if isinstance(n.value, ast.Call) and terminal_name(n.value.func) in FILLED
+    )
+    return {dotted(target) for node in made for target in node.targets} - {""}
 
 
 def _is_causal_without_mask(file: FileView) -> bool:

@@ -6,6 +6,30 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a window that is added to a causal mask, and a mask that data brings along",
+        """
+        import numpy as np
+        import torch
+
+        def make(n, window=None):
+            mask = torch.full((n, n), float("-inf"))
+            at = torch.arange(n)
+            mask.masked_fill_(at < (at + 1).view(n, 1), 0)
+            if window is not None:
+                near = 1 - torch.triu(torch.ones_like(mask, dtype=torch.int), diagonal=-window)
+                mask.masked_fill_(near.bool(), float("-inf"))
+            return mask
+
+        def pad(inputs, n, limit=None):
+            if limit is not None:
+                if "attention_mask" not in inputs:
+                    mask = np.tril(np.ones((1, n, n)))
+                    mask = np.bool_(mask < 0.5)
+                    inputs["attention_mask"] = mask
+            return inputs
+        """,
+    ),
+    Valid(
         "a parameter that becomes the causal mask",
         """
         import torch

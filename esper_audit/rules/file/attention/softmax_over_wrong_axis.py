@@ -16,6 +16,7 @@ from esper_audit.source.idioms.attention.normalisations import (
     normalisation_of,
     normalised_single_axis,
 )
+from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted
 
@@ -81,7 +82,9 @@ class SoftmaxOverWrongAxis(Rule):
                 return
         for contraction in contractions(node, file):
             found = normalisation_of(contraction, file)
-            if found is not None and not _is_iterated(contraction, found, file):
+            if found is None or any(part is contraction.node for part in walk(found.softmax)):
+                continue  # none, or a sum that gives the scores: its operand is an older value
+            if not _is_iterated(contraction, found, file):
                 yield Violation(found.softmax, _message(contraction, found))
 
 

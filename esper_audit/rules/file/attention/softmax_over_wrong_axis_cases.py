@@ -11,6 +11,25 @@ SINGLE = "`{}` normalises an axis of length 1 (`{}`): each weight is 1"
 
 VALID = (
     Valid(
+        "scores of the next softmax, under the name of its weights",
+        """
+        import torch
+        from torch import nn
+        class Graph(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.soft = nn.Softmax(-2)
+            def forward(self, nodes, left, right, adjacency):
+                y = 0
+                for i in range(3):
+                    a = left[i](nodes).permute(0, 2, 1)
+                    a = self.soft(torch.matmul(a, right[i](nodes)) / a.size(-1))
+                    a = a + adjacency[i]
+                    y = y + torch.matmul(nodes, a)
+                return y
+        """,
+    ),
+    Valid(
         "sums that are the scores of the next softmax",
         """
         def marginals(scores, siblings, steps):

@@ -6,6 +6,21 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a class that calls the forward of its subclasses",
+        """
+        from torch import nn
+
+
+        class Extractor(nn.Module):
+            def __init__(self, **options):
+                super().__init__()
+                self.options = {**self.default_options, **options}
+
+            def extract(self, image):
+                return self.forward(image[None])
+        """,
+    ),
+    Valid(
         "below a comparison that fails for the constant of the class",
         """
         from torch import nn

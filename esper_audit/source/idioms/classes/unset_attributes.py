@@ -187,6 +187,8 @@ def _is_template(family: ClassFamily, file: FileView) -> bool:
     """Return whether subclasses are to add something: a mixin, abstract methods, open methods."""
     if BASE.search(family.members[0].definition.name):
         return True
+    if family.reads("forward") and family.method("forward") is None:
+        return True  # it calls a forward that only its subclasses have
     for member in family.members:
         if MIXIN.search(member.definition.name):
             return True
