@@ -6,6 +6,24 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "below a switch of the object",
+        """
+        from torch import nn
+
+
+        class Temporal(nn.Module):
+            def __init__(self, width, linear=False):
+                super().__init__()
+                self.linear = linear
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x):
+                if self.linear:
+                    x = x.view(-1, self.frames)
+                return self.body(x)
+        """,
+    ),
+    Valid(
         "a class that calls the forward of its subclasses",
         """
         from torch import nn
@@ -485,6 +503,7 @@ INVALID = (
                 return x
         """,
         ((14, "`self.merge` is set nowhere in `Unit` or its bases"),),
+        options={"everywhere": True},
     ),
     Invalid(
         "a misspelt attribute of a module",
@@ -622,6 +641,25 @@ INVALID = (
                 return self.layers(x)
         """,
         ((11, "`self.by_parts` is set nowhere in `Encoder` or its bases"),),
+        options={"everywhere": True},
+    ),
+    Invalid(
+        "below a condition on an argument",
+        """
+        from torch import nn
+
+
+        class Cell(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x, state=None):
+                if state is None:
+                    state = x.new_zeros(self.hidden)
+                return self.body(x) + state
+        """,
+        ((11, "`self.hidden` is set nowhere in `Cell` or its bases"),),
     ),
     Invalid(
         "a similar name in a plain class",
