@@ -10,10 +10,82 @@ RULES = frozenset(
     | {"target-without-buffers", "module-attribute-shadows-method", "mutable-default-stored"}
     | {"inherited-copy", "mask-only-if-given", "uncut-causal-mask", "unused-causal-flag"}
     | {"causal-padding", "wrong-parameter-count", "cached-failure", "memo-key-omits-argument"}
-    | {"constant-return"}
+    | {"constant-return", "unregistered-layers"}
 )
 
 BUGS = (
+    MarkedBug(
+        "towers by task, each under a local name first",
+        """
+        from torch import nn
+
+        class Towers(nn.Module):
+            def __init__(self, tasks, width):
+                super().__init__()
+                self.towers = {}  # bug: unregistered-layers
+                for task in tasks:
+                    tower = nn.Sequential(nn.Linear(width, width), nn.ReLU())
+                    self.towers[task] = tower
+
+            def forward(self, x, task):
+                return self.towers[task](x)
+        """,
+        """
+        from torch import nn
+
+        class Towers(nn.Module):
+            def __init__(self, tasks, width):
+                super().__init__()
+                self.towers = {}
+                for task in tasks:
+                    tower = nn.Sequential(nn.Linear(width, width), nn.ReLU())
+                    self.add_module(task, tower)
+                    self.towers[task] = tower
+
+            def forward(self, x, task):
+                return self.towers[task](x)
+        """,
+    ),
+    MarkedBug(
+        "convolutions of a pyramid, used one call away, and a scaled table",
+        """
+        import torch
+        import torch.nn as nn
+
+        class Pyramid(nn.Module):
+            def __init__(self, widths):
+                super().__init__()
+                self.laterals = list()  # bug: unregistered-layers
+                for width in widths:
+                    self.laterals.append(nn.Conv2d(width, 64, 1))
+                self.table = nn.Parameter(torch.randn(1, 64)) * 0.02  # bug: unregistered-layers
+
+            def _merge(self, maps):
+                return sum(self.laterals[i](m) for i, m in enumerate(maps))
+
+            def forward(self, maps):
+                return self._merge(maps) + self.table
+        """,
+        """
+        import torch
+        import torch.nn as nn
+
+        class Pyramid(nn.Module):
+            def __init__(self, widths):
+                super().__init__()
+                laterals = list()
+                for width in widths:
+                    laterals.append(nn.Conv2d(width, 64, 1))
+                self.laterals = nn.ModuleList(laterals)
+                self.table = nn.Parameter(torch.randn(1, 64) * 0.02)
+
+            def _merge(self, maps):
+                return sum(self.laterals[i](m) for i, m in enumerate(maps))
+
+            def forward(self, maps):
+                return self._merge(maps) + self.table
+        """,
+    ),
     MarkedBug(
         "each row of the features is normalised where it is",
         """

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.numerics.layer_sizes import LAYERS
+from esper_audit.source.idioms.state.assigned_values import AssignedValues
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
@@ -23,6 +24,7 @@ HANDLING = frozenset(
 INITIALISING = frozenset({"_init_weights", "init_weights", "reset_parameters", "_reset_parameters"})
 CONVERSIONS = frozenset({"to", "_apply", "cuda", "cpu", "half", "float", "double", "children"})
 AFFINE = frozenset({"affine", "elementwise_affine"})
+BOUND_AND_PUT = 2
 SIZED = frozenset({"len", "builtins.len"})
 
 
@@ -85,15 +87,25 @@ def put_elements(use: ast.Attribute, file: FileView) -> list[ast.expr] | None:
     if isinstance(above, ast.Attribute) and above.attr in PUTTING and isinstance(outer, ast.Call):
         found: list[ast.expr] = []
         for argument in outer.args:
-            found += elements(argument) or [argument]
+            found += elements(argument) or [_held(argument, file)]
         return found
     if (
         isinstance(above, ast.Subscript)
         and isinstance(outer, ast.Assign)
         and above in outer.targets
     ):
-        return [outer.value]
+        return [_held(outer.value, file)]
     return None
+
+
+def _held(value: ast.expr, file: FileView) -> ast.expr:
+    """Return what a value is, through a local variable that nothing else uses."""
+    if not isinstance(value, ast.Name):
+        return value
+    function = file.functions(value)[-1]
+    named = (n for n in scan(function, {ast.Name}) if isinstance(n, ast.Name) and n.id == value.id)
+    is_used_once = len(list(named)) == BOUND_AND_PUT
+    return file.once(AssignedValues).held(value, function) if is_used_once else value
 
 
 def is_only_visited(use: ast.Attribute, file: FileView) -> bool:
