@@ -46,9 +46,7 @@ class MaskOnlyIfGiven(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = (
-        "0 findings in 69 packages, after mending on them; 0 of 1 before; 0 of 3 in 77 before"
-    )
+    precision = "0 of 0 by readers in 96 packages, after mending on them; 0 of 2 in 27 before; 0 of 4 in 146 before"
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = cases.VALID

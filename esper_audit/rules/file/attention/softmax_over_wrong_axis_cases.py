@@ -155,6 +155,35 @@ VALID = (
                 return (weights * x).sum(dim=1), narrow
         """,
     ),
+    Valid(
+        "a product inside the softmax, of what the round before left",
+        """
+        import torch
+
+        def gather(x, keys, queries, values, count):
+            total = 0
+            for i in range(count):
+                a = keys[i](x).transpose(1, 2)
+                b = queries[i](x)
+                a = torch.softmax(torch.matmul(a, b) / 8, dim=-2)
+                a = a + 1e-6
+                total = total + torch.matmul(values(x), a)
+                a = a.relu()
+            return total
+        """,
+    ),
+    Valid(
+        "members that are shared among groups, masked and counted",
+        """
+        import torch
+
+        def groups(leaders, members, mask):
+            shares = torch.softmax(leaders @ members.T, dim=0)
+            shares *= mask
+            sizes = torch.sum(shares, dim=-1)
+            return torch.einsum("gm,mc->gc", shares, members) / (sizes[:, None] + 1)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

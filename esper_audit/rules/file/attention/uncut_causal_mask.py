@@ -38,7 +38,7 @@ class UncutCausalMask(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 of 0 by readers in 28 packages, after mending; 0 of 1 before"
+    precision = "0 of 0 by readers in 55 packages, after mending on them; 0 of 1 in 27 before and 0 of 1 in 28"
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = (

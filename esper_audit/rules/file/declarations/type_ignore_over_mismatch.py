@@ -50,7 +50,8 @@ class TypeIgnoreOverMismatch(Rule):
     severity = Severity.P3
     roles = OUTSIDE_TESTS
     precision = (
-        "0 findings in 15 packages (monai, torchmetrics, lightning, captum, axolotl and 10 more)"
+        "0 of 0 by readers in 42 packages, after mending on them (monai, torchmetrics, lightning, captum, "
+        "axolotl and 37 more); 0 of 1 in 27 before"
     )
     triggers = Triggers(
         nodes=frozenset({"Dict", "Call", "Attribute"}),
@@ -106,7 +107,7 @@ def _check_dict(value: ast.expr, codes: frozenset[str], file: FileView) -> Itera
     elif definition is not None and is_closed(definition, file):
         message = f"the comment hides a dict where `{definition.name}` is declared"
         yield Violation(value, f"{message}. Make a `{definition.name}`.")
-    elif definition is None and not is_open(declared.annotation):
+    elif definition is None and not is_open(declared.annotation, file):
         is_known = bool(codes) or declared.annotation is not None
         if is_known:
             what = "keys that the type does not have" if codes & KEY_ERRORS else "a dict"

@@ -103,6 +103,18 @@ VALID = (
         other({"text": "yes"})  # type: ignore
         """,
     ),
+    Valid(
+        "an alias of a dict",
+        """
+        Row = dict[str, list[int]]
+        Rows: object = list[Row]
+
+        def encode(text, tokens) -> Row:
+            return {  # type: ignore
+                "ids": tokens(text),
+            }
+        """,
+    ),
 )
 
 INVALID = (

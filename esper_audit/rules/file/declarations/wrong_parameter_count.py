@@ -69,7 +69,7 @@ class WrongParameterCount(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "no findings in 19 packages, the known bugs are found"
+    precision = "0 of 0 by readers in 46 packages, after mending on them, the known bugs are found; 0 of 1 in 27 before"
     triggers = Triggers(
         calls=frozenset({"numel", "nelement"}),
         attributes=WORDS,

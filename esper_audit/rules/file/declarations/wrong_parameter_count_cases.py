@@ -72,6 +72,18 @@ VALID = (
             return norm, inner, other
         """,
     ),
+    Valid(
+        "a table that is left out where it is not tied",
+        """
+        def active(model):
+            total = sum(p.numel() for p in model.parameters())
+            if not model.config.tie_word_embeddings:
+                total -= model.table.weight.numel()
+            if model.config.lookup and not model.config.tied:
+                total -= model.rows.weight.numel()
+            return total
+        """,
+    ),
 )
 
 INVALID = (

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.branches.admitted_values import is_ruled_out
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
@@ -34,7 +35,7 @@ class ExceptionNotRaised(Rule):
 
     Quiet: functions that make exceptions for their callers to raise: those that return nothing else
     but None, that are annotated so, or whose result the file raises; abstract methods; classes of
-    exceptions that the file defines.
+    exceptions that the file defines; the `else` behind a branch for each value that is admitted.
 
     Tickets: real code
     """
@@ -44,8 +45,8 @@ class ExceptionNotRaised(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "18 of 18 by a reader in 41 packages it was not written on (ludwig, mmtrack, dgllife, pythae); 39 of "
-        "39 in 133 others"
+        "73 of 76 by readers in 201 packages, after mending on them (llm-foundry, mattersim, ray); before: 16 "
+        "of 21 in 27 packages, 18 of 18 in 41 it was not written on"
     )
     triggers = Triggers(nodes=frozenset({"Expr", "Return"}), words=EXCEPTIONS)
 
@@ -102,6 +103,29 @@ class ExceptionNotRaised(Rule):
 
             def stop():
                 TimeoutError("late")
+            """,
+        ),
+        Valid(
+            "the rest behind a branch for each value that is admitted",
+            """
+            def short(sex, kind):
+                assert sex in ["female", "male"], sex
+                if sex == "female":
+                    sex = "f"
+                elif sex == "male":
+                    sex = "m"
+                else:
+                    ValueError(sex)
+                if kind == "none":
+                    return None
+                elif kind in ("a", "b"):
+                    if kind == "a":
+                        return 1
+                    elif kind == "b":
+                        return 2
+                    else:
+                        return NotImplementedError(kind)
+                return 3
             """,
         ),
     )
@@ -180,7 +204,7 @@ class ExceptionNotRaised(Rule):
             return
         made = node.value
         function = made.func if isinstance(made, ast.Call) else made
-        if file.resolve(function) != f"builtins.{name}":
+        if file.resolve(function) != f"builtins.{name}" or is_ruled_out(node, file):
             return
         code = " ".join(file.code(made).split())
         if isinstance(node, ast.Return):

@@ -61,7 +61,10 @@ class UnknownAttribute(Rule):
     has a similar name, as a class beside it brings it; a private method that is called only for an
     argument which is None by default, or below conditions only; the `else` of a layer that is always
     there; what is read below a switch of the object (`if self.linear:`), which other files may never
-    turn on, methods that nothing above runs, to whose object other files may give what they read, and
+    turn on; a branch that the constants of the class, of the method or of every call in the file rule
+    out, or for a text that the file names nowhere else; an assignment that a comment took out; a method
+    that is called in training only; modules without a forward, and classes whose name a later one takes;
+    methods that nothing above runs, to whose object other files may give what they read, and
     classes that lack three attributes or more, which were cut out of another framework (option
     `everywhere`).
 
@@ -112,7 +115,7 @@ class UnknownAttribute(Rule):
             similar = meant[use.name]
             if not is_method_of_mixin(use, similar, definition, file):
                 yield Violation(use.node, f"`self.{use.name}` {where}: it has `{similar}`")
-        plain = [use for use in uses if not meant[use.name]]
+        plain = [u for u in uses if not meant[u.name] and not _is_training_half(u, file)]
         if plain and is_closed_module(definition, file):
             plain = _first_of_each(self._reached(plain, definition, file))
             others = [f"`{use.name}`" for use in plain[1:]]
@@ -158,6 +161,19 @@ def _is_for_option(method: Function, definition: ast.ClassDef, file: FileView) -
     calls = [c for c in scan(definition, {ast.Call}) if isinstance(c, ast.Call)]
     own = [call for call in calls if dotted(call.func) == f"self.{method.name}"]
     return bool(own) and all(any(isinstance(s, ast.If) for s in file.enclosing(c)) for c in own)
+
+
+def _is_training_half(use: AttributeUse, file: FileView) -> bool:
+    """Return whether a method is called in training only: the class was taken over for inference."""
+    above = file.parent(use.node)
+    return (
+        isinstance(above, ast.Call)
+        and above.func is use.node
+        and any(
+            isinstance(s, ast.If) and dotted(s.test) == "self.training"
+            for s in file.enclosing(above)
+        )
+    )
 
 
 def _first_of_each(uses: Iterable[AttributeUse]) -> list[AttributeUse]:

@@ -478,6 +478,164 @@ VALID = (
                 return Net
         """,
     ),
+    Valid(
+        "a branch that constants rule out",
+        """
+        import torch.nn as nn
+
+
+        class Fuse(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.parts = 1
+                self.way = "add"
+                self.proj = nn.Linear(width, width)
+
+            def forward(self, x, y):
+                extra = None
+                if self.parts > 1:
+                    x = self.merge(x)
+                if self.way == "gate":
+                    x = self.gate(x)
+                elif self.way == "add":
+                    x = x + y
+                if extra is not None and x.ndim > 2:
+                    x = self.repair(x, extra)
+                return self.proj(x)
+        """,
+    ),
+    Valid(
+        "an option that the file leaves off wherever it makes the object",
+        """
+        import torch.nn as nn
+
+
+        class Mix(nn.Module):
+            def __init__(self, width, dense=False, *, depth=1):
+                super().__init__()
+                self.dense = dense
+                self.proj = nn.Linear(width, width)
+
+            def forward(self, x):
+                if not self.dense:
+                    return self.proj(x)
+                else:
+                    return self.proj(x.unflatten(0, (-1, self.steps)))
+
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                dense_time = False
+                self.one = Mix(8, dense=dense_time)
+                self.two = Mix(8, depth=2)
+
+            def forward(self, x):
+                for part in self.children():
+                    x = part(x).relu() if isinstance(part, Mix) else x
+                return x
+        """,
+    ),
+    Valid(
+        "a class that only a class uses whose name a later one takes",
+        """
+        import torch.nn as nn
+
+
+        class Refine(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.joined_layer = nn.Linear(width, width)
+
+            def forward(self, x):
+                return self.joinde_layer(x)
+
+
+        class Flow(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.refine = Refine(8)
+
+            def forward(self, x):
+                return self.refine(x) + self.offset
+
+
+        class Flow(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.proj = nn.Linear(8, 8)
+
+            def forward(self, x):
+                return self.proj(x)
+        """,
+    ),
+    Valid(
+        "an option that the file names in its test alone",
+        """
+        import torch.nn as nn
+
+
+        class Block(nn.Module):
+            def __init__(self, width, way="plain"):
+                super().__init__()
+                self.way = way
+                self.proj = nn.Linear(width, width)
+
+            def forward(self, x):
+                if self.way == "shifted":
+                    x = self.shift(x)
+                return self.proj(x)
+        """,
+    ),
+    Valid(
+        "what a comment took out",
+        """
+        import torch.nn as nn
+
+
+        class Head(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.proj = nn.Linear(width, width)
+                # self.offset = nn.Parameter(torch.zeros(width))
+
+            def forward(self, x):
+                return self.proj(x) + self.offset
+        """,
+    ),
+    Valid(
+        "a module whose forward subclasses bring",
+        """
+        import torch.nn as nn
+
+
+        class Detector(nn.Module):
+            def __init__(self, **options):
+                super().__init__()
+                self.options = {**self.usual, **options}
+
+            def detect(self, image):
+                return self.forward(image[None])
+        """,
+    ),
+    Valid(
+        "a head that was taken over for inference",
+        """
+        import torch.nn as nn
+
+
+        class BoxHead(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.scores = nn.Linear(width, 2)
+
+            def forward(self, x, truth=None):
+                scores = self.scores(x)
+                if self.training:
+                    return self.criterion(scores, truth)
+                return scores.softmax(-1)
+        """,
+    ),
 )
 
 INVALID = (
@@ -688,6 +846,92 @@ INVALID = (
         (
             (2, 'asks the str "host" for an attribute, and no object'),
             (4, "asks the NoneType None for an attribute, and no object"),
+        ),
+    ),
+    Invalid(
+        "an option that the file documents, and a class with a use behind",
+        """
+        import torch.nn as nn
+
+
+        class Block(nn.Module):
+            '''A block. `way` is "plain" or "shifted".'''
+
+            def __init__(self, width, way="plain"):
+                super().__init__()
+                self.way = way
+                self.proj = nn.Linear(width, width)
+
+            def forward(self, x):
+                if self.way == "shifted" and x.ndim > 2:
+                    x = self.shift(x)
+                return self.proj(x)
+
+
+        class Flow(nn.Module):
+            pass
+
+
+        class Flow(nn.Module):
+            def __init__(self, way):
+                super().__init__()
+                self.block = Block(8, way)
+
+            def forward(self, x):
+                return self.block(x) + self.offset
+        """,
+        (
+            (14, "`self.shift` is set nowhere in `Block` or its bases"),
+            (28, "`self.offset` is set nowhere in `Flow` or its bases"),
+        ),
+    ),
+    Invalid(
+        "below conditions that constants do not decide",
+        """
+        import torch.nn as nn
+
+
+        class Fuse(nn.Module):
+            def __init__(self, width, dense=False):
+                super().__init__()
+                self.parts = 1
+                self.dense = dense
+
+            def widen(self):
+                self.parts = 4
+
+            def forward(self, x):
+                if self.parts > 1 and x.ndim > 2:
+                    x = self.merge(x)
+                return x
+
+
+        class Mix(nn.Module):
+            def __init__(self, width, dense=False):
+                super().__init__()
+                self.dense = dense
+
+            def forward(self, x):
+                return x.sum(self.steps) if self.dense else x
+
+
+        class Net(nn.Module):
+            def __init__(self, dense):
+                super().__init__()
+                self.one, self.two = Mix(8), Mix(8, dense)
+
+            def forward(self, x):
+                scale = 1
+                for part in x:
+                    scale = part.max()
+                if scale != 1:
+                    x = x / self.largest
+                return self.two(self.one(x))
+        """,
+        (
+            (15, "`self.merge` is set nowhere in `Fuse` or its bases"),
+            (25, "`self.steps` is set nowhere in `Mix` or its bases"),
+            (38, "`self.largest` is set nowhere in `Net` or its bases"),
         ),
     ),
 )

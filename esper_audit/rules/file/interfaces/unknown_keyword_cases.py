@@ -133,6 +133,21 @@ VALID = (
             return (rows - torch.mean(a=rows, axis=0, keepdims=True)) / spread
         """,
     ),
+    Valid(
+        "below a switch that the file never turns on",
+        """
+        class Grouped:
+            def __init__(self, width):
+                self.width = width
+
+
+        class Layer:
+            def __init__(self, width, grouped=False):
+                if grouped:
+                    assert width > 1
+                    self.attend = Grouped(width, latent=8)
+        """,
+    ),
 )
 
 INVALID = (
@@ -241,5 +256,24 @@ INVALID = (
             (23, "`Block` takes no `drop_out`: it has `dropout`"),
             (23, "`Wide` takes no `depth`"),
         ),
+    ),
+    Invalid(
+        "once a function, and below a switch that a call turns on",
+        """
+        class Grouped:
+            def __init__(self, width):
+                self.width = width
+
+
+        class Layer:
+            def __init__(self, width, grouped=False):
+                if grouped:
+                    self.attend = Grouped(width, latent=8)
+                    self.second = Grouped(width, latent=4)
+
+
+        layer = Layer(8, grouped=True)
+        """,
+        ((9, "`Grouped` takes no `latent`"),),
     ),
 )

@@ -9,7 +9,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted
+from esper_audit.source.syntax.names import dotted, terminal_name
 
 # Methods of tensors alone, which change nothing.
 METHODS = frozenset(
@@ -30,7 +30,8 @@ class OperationWithoutEffect(Rule):
     limited, axes stay where they were. Nothing fails.
 
     Quiet: the methods that end in `_`; `out=` and `inplace=`; a call in a `try`, which only asks whether
-    it works; methods of the name that the file defines; functions of another package.
+    it works; methods of the name that the file defines; functions of another package; an attribute of which
+    another use takes the result of the operation, and a new axis of what `repeat` or `expand` gives one.
 
     Tickets: real code
     """
@@ -40,7 +41,8 @@ class OperationWithoutEffect(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "2 of 3 by a reader in 27 packages it was not written on (machin); 12 of 12 in 133 others"
+        "15 of 16 by readers in 187 packages, after mending on them (machin, modelscope); 3 of 6 in 54 "
+        "packages before"
     )
     triggers = Triggers(calls=METHODS, words=frozenset({"torch", "paddle", "mindspore"}))
 
@@ -87,6 +89,23 @@ class OperationWithoutEffect(Rule):
             def limit(box):
                 box.clamp(0)
                 geometry.unsqueeze(box)
+            """,
+        ),
+        Valid(
+            "an operation whose result the forward takes itself",
+            """
+            from torch import nn
+
+            class Up(nn.Module):
+                def __init__(self, kernel):
+                    super().__init__()
+                    self.register_buffer("kernel", kernel)
+                    self.kernel.unsqueeze(0)
+
+                def forward(self, x):
+                    weight = self.weight(x)
+                    weight.unsqueeze(0)
+                    return x * self.kernel.unsqueeze(0) + weight.repeat(8, 1, 1)
             """,
         ),
     )
@@ -161,6 +180,8 @@ class OperationWithoutEffect(Rule):
         is_asked = any(isinstance(statement, ast.Try) for statement in file.enclosing(node))
         if owner is None or is_asked or _is_own(node.func.attr, file):
             return
+        if _is_done_elsewhere(node, owner, file):
+            return
         code = " ".join(file.code(node).split())
         target = file.code(owner)
         fix = Replacement(
@@ -178,6 +199,22 @@ def _unchanged(call: ast.Call, file: FileView) -> ast.expr | None:
     if resolved is None:
         return function.value
     return call.args[0] if resolved.startswith("torch.") and call.args else None
+
+
+def _is_done_elsewhere(call: ast.Call, owner: ast.expr, file: FileView) -> bool:
+    """Return whether another use of an attribute takes the result of the operation: it needs none here."""
+    name, method = dotted(owner), terminal_name(call.func)
+    others = [o for o in file.calls(method) if "." in name and not _stands_alone(o, file)]
+    if method == "unsqueeze":  # these add the axis as well
+        others += [
+            o for o in file.calls("repeat", "expand") if file.functions(o) == file.functions(call)
+        ]
+    receivers = (o.func.value for o in others if isinstance(o.func, ast.Attribute))
+    return name != "" and any(dotted(receiver) == name for receiver in receivers)
+
+
+def _stands_alone(call: ast.Call, file: FileView) -> bool:
+    return isinstance(file.parent(call), ast.Expr)
 
 
 def _is_own(name: str, file: FileView) -> bool:

@@ -44,7 +44,7 @@ class RestoredStateOverwritten(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "no findings in 19 packages, the known bug is found"
+    precision = "0 of 0 by readers in 46 packages, after mending on them, the known bug is found; 0 of 1 in 27 before"
     triggers = Triggers(
         calls=frozenset({"load_state_dict"}), collected=frozenset({"ClassDef", "Call"})
     )

@@ -252,6 +252,64 @@ VALID = (
                 return self.values[ids]
         """,
     ),
+    Valid(
+        "a flag of a function that draws to try something",
+        """
+        import torch
+        from torch import nn
+
+
+        def works():
+            probe = torch.rand((2, 3))
+            try:
+                kernel(probe)
+                return True
+            except RuntimeError:
+                return False
+
+
+        def fits(size) -> bool:
+            return torch.randn(size).std() > 0
+
+
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fast, self.large = False, False
+                self.kernel = works()
+                self.wide = fits(3)
+
+            def forward(self, x):
+                return kernel(x) if self.kernel and self.wide else x.relu()
+        """,
+    ),
+    Valid(
+        "features of the data, some of which a function projects in the data",
+        """
+        import torch
+        from torch import nn
+
+
+        def collect(graph, kinds):
+            for kind in kinds:
+                if graph[kind].shape[1] != 8:
+                    weight = torch.randn(graph[kind].shape[1], 8)
+                    graph[kind] = graph[kind] @ weight
+            rows = [torch.zeros(4, 8) for _ in kinds]
+            for at, kind in enumerate(kinds):
+                rows[at][:2] = graph[kind][:2]
+            return rows
+
+
+        class Net(nn.Module):
+            def __init__(self, graph, kinds):
+                super().__init__()
+                self.rows = collect(graph, kinds)
+
+            def forward(self, at):
+                return torch.stack(self.rows)[at]
+        """,
+    ),
 )
 
 INVALID = (

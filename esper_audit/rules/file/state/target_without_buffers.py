@@ -50,7 +50,7 @@ class TargetWithoutBuffers(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "no findings in 19 packages, the known bug is found"
+    precision = "0 of 0 by readers in 46 packages, after mending on them, the known bug is found; 0 of 1 in 27 before"
     triggers = Triggers(calls=frozenset({"zip"}), collected=frozenset({"Call", "ClassDef"}))
 
     VALID = (
@@ -111,6 +111,23 @@ class TargetWithoutBuffers(Rule):
                 return sum((p - q).norm() for p, q in zip(a.parameters(), b.parameters()))
 
             net = nn.BatchNorm2d(3)
+            """,
+        ),
+        Valid(
+            "a copy of a module in train mode, with a function for the average",
+            """
+            import copy
+            from torch import nn
+
+            def follow(average, slow, fast):
+                for p, q in zip(fast.parameters(), slow.parameters()):
+                    q.data = average(q.data, p.data)
+
+            class Pair(nn.Module):
+                def __init__(self, width):
+                    super().__init__()
+                    self.fast = nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width))
+                    self.slow = copy.deepcopy(self.fast)
             """,
         ),
     )
@@ -308,5 +325,12 @@ def _is_evaluated(file: FileView) -> bool:
 
 
 def _has_copy(file: FileView) -> bool:
-    """Return whether a network of a file is a copy of another one."""
-    return any(terminal_name(call.func) == "deepcopy" for call in file.nodes(ast.Call))
+    """Return whether a network of a file is a copy of another one, outside of the modules."""
+    return any(not _is_in_module(call, file) for call in file.calls("deepcopy"))
+
+
+def _is_in_module(call: ast.Call, file: FileView) -> bool:
+    """Return whether a method of a module makes a call."""
+    functions, table = file.functions(call), file.once(class_table)
+    owner = table.owner(functions[0]) if functions else None
+    return owner is not None and table.is_module(owner)

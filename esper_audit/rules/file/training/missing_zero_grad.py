@@ -11,6 +11,7 @@ from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
 from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, text_of
 from esper_audit.text.phrases import quoted
@@ -37,7 +38,10 @@ class MissingZeroGrad(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "0 findings in 69 packages, after mending on them; 0 of 1 before"
+    precision = (
+        "1 of 1 by readers in 96 packages, after mending on them (theseus-ai); 1 of 2 in 27 before and 0 of "
+        "1 in 69"
+    )
     triggers = Triggers(
         calls=frozenset({"backward", "manual_backward"}),
     )
@@ -118,6 +122,24 @@ class MissingZeroGrad(Rule):
                     opt = torch.optim.SGD(net.parameters(), lr=0.1)
                     (net(x) - y).square().mean().backward()
                     opt.step()
+            """,
+        ),
+        Valid(
+            "a loop that collects batches for one step",
+            """
+            def one_step(batches, net, opt, parts):
+                opt.zero_grad()
+                count, done = 0, False
+                while True:
+                    loss = net(next(batches)).mean() / parts
+                    if loss.isfinite():
+                        loss.backward()
+                        count += 1
+                        if count == parts:
+                            opt.step()
+                            done = True
+                        if done:
+                            break
             """,
         ),
     )
@@ -247,9 +269,43 @@ def _is_cleared(flow: TrainingFlow, node: ast.AST) -> bool:
     for event in (event for event in flow.events if event.node is node):
         clearing = flow.of_kind(EventKind.ZERO)
         if event.loops:
-            clearing = [other for other in clearing if other.is_in(event.loops[-1])]
+            loop = event.loops[-1]
+            steps = flow.after(event, EventKind.STEP)
+            is_attempt = any(_leaves_after(step.node, loop) for step in steps)
+            clearing = [o for o in clearing if o.is_in(loop) or (is_attempt and not o.loops)]
         if clearing:
             return True
+    return False
+
+
+def _leaves_after(step: ast.AST, loop: ast.stmt) -> bool:
+    """Return whether a `while` ends with the step: it tries or collects batches until there is one."""
+    if not isinstance(loop, ast.While):
+        return False
+    leaving = [
+        dotted(branch.test)
+        for branch in scan(loop, {ast.If})
+        if isinstance(branch, ast.If) and isinstance(branch.body[-1], ast.Break)
+    ]
+    for block in (
+        block
+        for node in scan(loop, {ast.If, ast.While})
+        if isinstance(node, ast.stmt)
+        for block in blocks(node)
+    ):
+        at = next(
+            (
+                i
+                for i, s in enumerate(block)
+                if isinstance(s, (ast.Expr, ast.Assign)) and s.value is step
+            ),
+            None,
+        )
+        for after in block[at + 1 :] if at is not None else ():
+            if isinstance(after, ast.Break):
+                return True
+            if isinstance(after, ast.Assign) and dotted(after.targets[0]) in leaving:
+                return True
     return False
 
 

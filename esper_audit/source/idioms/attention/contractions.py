@@ -119,7 +119,10 @@ def _of_sum(call: TensorCall, file: FileView) -> Iterator[Contraction]:
         return
     for origin in file.once(ValueOrigins).of(call.subject, calls=0):
         operands = list(factors(origin))
-        if len(operands) != 2:
+        around = file.enclosing(origin)
+        # Weights that are masked in place, and then counted.
+        is_masked = bool(around) and isinstance(around[-1], ast.AugAssign)
+        if len(operands) != 2 or is_masked:
             continue
         rank = file.once(TensorAxes).rank(origin)
         for operand, other in (operands, reversed(operands)):

@@ -1,41 +1,118 @@
-"""Conditions on an attribute of the object that a class never meets."""
+"""Conditions on attributes and local names that a class never meets, or always."""
 
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse
 from esper_audit.source.idioms.classes.file_classes import ClassFamily
+from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, terminal_name
+from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
 
-COMPARISONS: dict[type[ast.cmpop], Callable[..., bool]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Gt: operator.gt,
-    ast.Lt: operator.lt,
-}
+Constants = list[object] | None
+OWN = "self."
 
 
-def is_switched_off(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:
-    """Return whether a read is below a switch of the object that its class only ever turns off.
+class ConstantAttributes(msgspec.Struct, frozen=True):
+    """The values that a class gives its attributes, and the locals of its methods, where all are constants.
 
-    What turns it on from outside (`gradient_checkpointing` by transformers) sets the rest as well.
+    `families` are those of the class and of its subclasses, `outside` the attributes that other code sets.
     """
-    for branch in file.enclosing(use.node):
-        if not isinstance(branch, ast.If) or not is_within(use.node, branch.body):
-            continue
-        needed = branch.test.values if isinstance(branch.test, ast.BoolOp) else [branch.test]
-        if isinstance(branch.test, ast.BoolOp) and isinstance(branch.test.op, ast.Or):
-            continue
-        switches = (part.attr for part in needed if isinstance(part, ast.Attribute))
-        if any(_is_only_off(family.bindings(switch)) for switch in switches):
+
+    families: Sequence[ClassFamily]
+    outside: frozenset[str]
+    file: FileView
+
+    def is_dead(self, use: AttributeUse) -> bool:
+        """Return whether no constant takes the branch around a read."""
+        branches = [b for b in self.file.enclosing(use.node) if isinstance(b, ast.If)]
+        return any(self._is_never_taken(branch, use) for branch in branches)
+
+    def _is_never_taken(self, branch: ast.If, use: AttributeUse) -> bool:
+        """Return whether a condition never leads to the read below it."""
+        is_met = is_within(use.node, branch.body)
+        if not is_met and not is_within(use.node, branch.orelse):
+            return False
+        truth = self._truth(branch.test, use.method)
+        if is_met and self._is_unnamed_option(branch.test):
             return True
-        if any(_is_never_met(test, family) for test in needed):
-            return True
-    return False
+        return truth is not None and truth != is_met
+
+    def _is_unnamed_option(self, test: ast.expr) -> bool:
+        """Return whether a condition asks for a text that the file names nowhere else, and has another default."""
+        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
+            return False
+        attribute, asked = dotted(test.left).removeprefix(OWN), test.comparators[0]
+        bound = [b for family in self.families for b in family.bindings(attribute)]
+        given = [defaults(b.method.args).get(dotted(b.value)) for b in bound if b.value is not None]
+        usual = {default.value for default in given if isinstance(default, ast.Constant)}
+        if not isinstance(asked, ast.Constant) or not isinstance(asked.value, str):
+            return False
+        is_option = len(bound) == 1 and bool(usual - {None, asked.value})
+        named = re.findall(rf"\b{re.escape(asked.value)}\b", self.file.source.text)
+        return is_option and len(named) == 1
+
+    def _truth(self, test: ast.expr, method: Function) -> bool | None:
+        """Return the truth of a condition of a method, None where the constants leave it open."""
+        if isinstance(test, ast.BoolOp):
+            parts = [self._truth(part, method) for part in test.values]
+            ends = isinstance(test.op, ast.Or)
+            open_ = None if None in parts else not ends
+            return ends if ends in parts else open_
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self._truth(test.operand, method)
+            return None if inner is None else not inner
+        name = dotted(test.left if isinstance(test, ast.Compare) else test)
+        values = self._values(name, method) or []
+        truths = {truth_with(test, name, value) for value in values}
+        return truths.pop() if len(truths) == 1 else None
+
+    def _values(self, name: str, method: Function) -> Constants:
+        if not name.startswith(OWN):
+            return _local_values(name, method) if name.isidentifier() else None
+        attribute = name.removeprefix(OWN)
+        bound = {id(b.node): b for family in self.families for b in family.bindings(attribute)}
+        values = _joined(self._bound_values(binding) for binding in bound.values())
+        # What turns a switch on from outside sets the rest as well.
+        return None if attribute in self.outside and any(values or ()) else values
+
+    def _bound_values(self, binding: AttributeUse) -> Constants:
+        value, method = binding.value, binding.method
+        if isinstance(value, ast.Constant):
+            return [value.value]
+        if not isinstance(value, ast.Name) or method.name != "__init__" or len(self.families) > 1:
+            return None
+        is_bound_again = any(n.id == value.id for n in _stored(method))
+        return None if is_bound_again else self._argument_values(value.id, method)
+
+    def _argument_values(self, name: str, constructor: Function) -> Constants:
+        """Return what the file passes for a parameter of the constructor wherever it makes an object."""
+        made = self.families[0].members[0].definition.name
+        asked = [c.args[1] for c in self.file.calls("isinstance") if len(c.args) > 1]
+        mentions = [n for n in self.file.nodes(ast.Name) if n.id == made and n not in asked]
+        calls = [c for c in self.file.calls(made) if dotted(c.func) == made]
+        if len(mentions) != len(calls):
+            return None  # the class is passed on, and other code makes the objects
+        return _joined(self._passed(call, name, constructor) for call in calls)
+
+    def _passed(self, call: ast.Call, name: str, constructor: Function) -> Constants:
+        taken = [p.arg for p in parameters(constructor.args)][1:]
+        has_rest = any(isinstance(a, ast.Starred) for a in call.args)
+        if has_rest or any(k.arg is None for k in call.keywords) or name not in taken:
+            return None
+        given = dict(zip(taken, call.args, strict=False))
+        given |= {k.arg: k.value for k in call.keywords if k.arg is not None}
+        value = given.get(name, defaults(constructor.args).get(name))
+        around = self.file.functions(call)
+        if isinstance(value, ast.Name) and around:
+            return _local_values(value.id, around[-1])
+        return [value.value] if isinstance(value, ast.Constant) else None
 
 
 def is_without_layer(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:
@@ -50,32 +127,36 @@ def is_without_layer(use: AttributeUse, family: ClassFamily, file: FileView) -> 
     return False
 
 
+def _local_values(name: str, function: Function) -> Constants:
+    """Return the constants that a function binds to a local name, None where it binds anything else."""
+    if any(name == parameter.arg for parameter in parameters(function.args)):
+        return None
+    stored = [node for node in _stored(function) if node.id == name]
+    assigned = [
+        statement.value.value
+        for statement in scan(function, {ast.Assign})
+        if isinstance(statement, ast.Assign)
+        and isinstance(statement.value, ast.Constant)
+        and [dotted(target) for target in statement.targets] == [name]
+    ]
+    return list(assigned) if assigned and len(assigned) == len(stored) else None
+
+
+def _stored(function: Function) -> list[ast.Name]:
+    names = (node for node in scan(function, {ast.Name}) if isinstance(node, ast.Name))
+    return [node for node in names if isinstance(node.ctx, ast.Store)]
+
+
+def _joined(groups: Iterable[Constants]) -> Constants:
+    """Return all values, None where one group is unknown or there is none."""
+    found: list[object] = []
+    for values in groups:
+        if values is None:
+            return None
+        found += values
+    return found or None
+
+
 def is_within(node: ast.expr, body: list[ast.stmt]) -> bool:
-    """Return whether a node is in a block."""
+    """Return whether an expression is in one of some statements."""
     return any(s.lineno <= node.lineno <= (s.end_lineno or s.lineno) for s in body)
-
-
-def _is_never_met(test: ast.expr, family: ClassFamily) -> bool:
-    """Return whether a test compares an attribute that is a constant, and fails for it."""
-    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
-        return False
-    compare, other = COMPARISONS.get(test.ops[0].__class__), test.comparators[0]
-    if (
-        compare is None
-        or not isinstance(test.left, ast.Attribute)
-        or dotted(test.left.value) != "self"
-    ):
-        return False
-    values = [use.value for use in family.bindings(test.left.attr)]
-    constants = [v.value for v in values if isinstance(v, ast.Constant)]
-    if not isinstance(other, ast.Constant) or not values or len(constants) != len(values):
-        return False
-    if not all(type(constant) is type(other.value) for constant in constants):
-        return False
-    return not any(compare(constant, other.value) for constant in constants)
-
-
-def _is_only_off(bindings: list[AttributeUse]) -> bool:
-    """Return whether an attribute is set, and only ever to False or None."""
-    values = [use.value for use in bindings]
-    return bool(values) and all(isinstance(v, ast.Constant) and not v.value for v in values)

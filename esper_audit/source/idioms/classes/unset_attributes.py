@@ -10,7 +10,11 @@ from itertools import pairwise
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse, own_name
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
-from esper_audit.source.idioms.classes.switches import is_switched_off, is_within, is_without_layer
+from esper_audit.source.idioms.classes.switches import (
+    ConstantAttributes,
+    is_within,
+    is_without_layer,
+)
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import (
@@ -45,25 +49,29 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
     if (
         not unset
         or definition.decorator_list
+        or _is_shadowed(definition, file)
         or _is_borrowed(family)
         or _is_made_elsewhere(family, file)
     ):
         return
     derived = [table.family(each) for each in table.subclasses(definition)]
+    constants = ConstantAttributes([family, *derived], file.once(_set_from_outside), file)
     for name in sorted(unset):
         is_set = any(each.is_dynamic or each.has_name(name) for each in derived)
         if is_set or name in _spelled(family) or name in file.once(_set_from_outside):
+            continue
+        if _is_commented_out(name, definition, file):
             continue
         uses = (use for use in own.read[name] if _is_in(use.node, definition, file))
         needed = (
             use
             for use in uses
             if not _is_unused_option(use.method, definition, file)
-            and not is_switched_off(use, family, file)
             and not is_without_layer(use, family, file)
             and not _is_of_other_class(use, file)
             and not _is_tallied(use.method, file)
             and not _is_of_inner_function(use, file)
+            and not constants.is_dead(use)
         )
         yield from needed
 
@@ -153,6 +161,25 @@ def _is_made_elsewhere(family: ClassFamily, file: FileView) -> bool:
         and file.source.names.module.bound[call.func.id].is_import
         for call in calls
     )
+
+
+def _is_shadowed(definition: ast.ClassDef, file: FileView) -> bool:
+    """Return whether a later class of the file takes the name, of the class or of all that use it."""
+    last = {s.name: s for s in file.tree.body if isinstance(s, ast.ClassDef)}
+    uses = [name for name in file.nodes(ast.Name) if name.id == definition.name]
+    around = [file.definitions(name)[:1] for name in uses]
+    places = [definition] if definition in file.tree.body else []
+    users = [d[0] for d in around if d and isinstance(d[0], ast.ClassDef)]
+    is_used = len(users) == len(uses) > 0
+    return any(last[each.name] is not each for each in places) or (
+        is_used and all(last.get(each.name) is not each for each in users)
+    )
+
+
+def _is_commented_out(name: str, definition: ast.ClassDef, file: FileView) -> bool:
+    """Return whether a comment of the class has the assignment: it was taken out, and the class is at work."""
+    lines = file.source.text.splitlines()[definition.lineno : definition.end_lineno]
+    return any(re.match(rf"\s*#\s*self\.{name}\s*=[^=]", line) for line in lines)
 
 
 def _is_in(node: ast.expr, definition: ast.ClassDef, file: FileView) -> bool:

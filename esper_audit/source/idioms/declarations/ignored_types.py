@@ -79,9 +79,16 @@ def class_of(annotation: ast.expr | None, file: FileView) -> ast.ClassDef | None
     return file.once(class_table).by_name.get(names[0]) if len(names) == 1 else None
 
 
-def is_open(annotation: ast.expr | None) -> bool:
-    """Return whether an annotation, if there is one, permits a dict."""
+def is_open(annotation: ast.expr | None, file: FileView) -> bool:
+    """Return whether an annotation, if there is one, permits a dict, perhaps through an alias of the file."""
     names = _names_in(annotation)
+    statements = (s for s in file.tree.body if isinstance(s, (ast.Assign, ast.AnnAssign)))
+    aliases = {
+        terminal_name(target): s.value
+        for s in statements
+        for target in (s.targets if isinstance(s, ast.Assign) else [s.target])
+    }
+    names += [inner for name in names for inner in _names_in(aliases.get(name))]
     return any(OPEN_TYPES.search(name) for name in names) or len(names) > 1
 
 

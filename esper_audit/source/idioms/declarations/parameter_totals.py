@@ -26,10 +26,10 @@ def subtractions_where_tied(function: Function, file: FileView) -> Iterator[tupl
         total = node.target if isinstance(node, ast.AugAssign) else node.left
         less = node.value if isinstance(node, ast.AugAssign) else node.right
         is_total = dotted(total) in totals or _is_sum(total)
-        tests = [test for test, outcome in guards(node, function, file) if outcome]
+        tests = list(guards(node, function, file))
         if isinstance(less, ast.IfExp):
-            tests.append(less.test)
-        if is_total and any(_is_tied(test) for test in tests):
+            tests.append((less.test, True))
+        if is_total and any(_is_tied(test, outcome=outcome) for test, outcome in tests):
             around = file.enclosing(node)[-1]
             place = around if isinstance(around, (ast.Assign, ast.Return, ast.AugAssign)) else node
             yield place, dotted(total) or "sum(...)"
@@ -122,8 +122,14 @@ def _is_over_parameters(iterable: ast.expr) -> bool:
     return terminal_name(iterable.func) in ("parameters", "named_parameters")
 
 
-def _is_tied(test: ast.expr) -> bool:
-    """Return whether a condition asks whether weights are tied, by name or by identity."""
+def _is_tied(test: ast.expr, *, outcome: bool) -> bool:
+    """Return whether weights are tied, by name or by identity, where a condition has an outcome."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return _is_tied(test.operand, outcome=not outcome)
+    if isinstance(test, ast.BoolOp):
+        return any(_is_tied(part, outcome=outcome) for part in test.values)
+    if not outcome:
+        return False
     for node in ast.walk(test):
         if isinstance(node, (ast.Name, ast.Attribute)) and TIED.search(_identifier(node)):
             return True

@@ -36,7 +36,7 @@ class UnknownTruthError(Exception):
 
 
 def truth_with(test: ast.expr, name: str, value: object) -> bool | None:
-    """Return the truth of a condition where a name has a constant value, or None if it is open."""
+    """Return the truth of a condition where a dotted name has a constant value, or None if it is open."""
     try:
         return bool(_value(test, name, value))
     except (UnknownTruthError, TypeError, ValueError):
@@ -44,7 +44,7 @@ def truth_with(test: ast.expr, name: str, value: object) -> bool | None:
 
 
 def _value(node: ast.expr, name: str, value: object) -> object:
-    if isinstance(node, ast.Name) and node.id == name:
+    if dotted(node) == name:
         return value
     if isinstance(node, ast.BoolOp):
         parts = [_value(part, name, value) for part in node.values]

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 DRAWING_FUNCTIONS = frozenset(
     {"rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli"}
@@ -32,11 +32,44 @@ def draws(value: ast.expr, file: FileView) -> ast.Call | None:
         if _is_draw(call, file):
             return call
         helper = _function(call, file)
-        is_plain = helper is not None and dotted(helper.returns or helper) in PLAIN_TYPES
-        inside = () if helper is None or is_plain else _calls_of(helper, file)
-        if any(_is_draw(each, file) for each in inside):
+        if helper is not None and _returns_draw(helper, file):
             return call
     return None
+
+
+def _returns_draw(helper: Function, file: FileView) -> bool:
+    """Return whether a function returns what it draws, and not a flag, a number or what it is given."""
+    if is_seeded(helper) or (helper.returns is not None and dotted(helper.returns) in PLAIN_TYPES):
+        return False
+    given = {parameter.arg for parameter in parameters(helper.args)}
+    assigned = [node for node in scan(helper, {ast.Assign}) if isinstance(node, ast.Assign)]
+    drawn: set[str] = set()
+    while True:
+        known = len(drawn)
+        for node in assigned:
+            if _has_draw(node.value, drawn, file):
+                drawn |= {n for target in node.targets for n in _bound_names(target)} - given
+        if len(drawn) == known:
+            return any(_has_draw(value, drawn, file) for value in returned_values(helper))
+
+
+def _has_draw(value: ast.expr, drawn: set[str], file: FileView) -> bool:
+    """Return whether an expression draws, or reads what was drawn."""
+    is_read = any(isinstance(n, ast.Name) and n.id in drawn for n in scan(value, {ast.Name}))
+    return is_read or any(_is_draw(call, file) for call in _calls_outside_layers(value, file))
+
+
+def _bound_names(target: ast.expr) -> Iterator[str]:
+    """Yield the names that a target binds, or whose object it writes into."""
+    names = (node for node in scan(target, {ast.Name}) if isinstance(node, ast.Name))
+    written = (dotted(part.value).split(".")[0] for part in _written(target))
+    yield from (name.id for name in names if isinstance(name.ctx, ast.Store))
+    yield from written
+
+
+def _written(target: ast.expr) -> list[ast.Attribute | ast.Subscript]:
+    found = scan(target, {ast.Attribute, ast.Subscript})
+    return [node for node in found if isinstance(node, (ast.Attribute, ast.Subscript))]
 
 
 def is_possible_draw(value: ast.expr, file: FileView) -> bool:
@@ -139,12 +172,3 @@ def _function(call: ast.Call, file: FileView) -> Function | None:
     name = dotted(call.func)
     found = (s for s in file.tree.body if isinstance(s, Function) and s.name == name)
     return next(found, None) if name else None
-
-
-def _calls_of(function: Function, file: FileView) -> Iterator[ast.Call]:
-    if is_seeded(function):
-        return
-    values = [*scan(function, {ast.Return, ast.Assign})]
-    for node in values:
-        if isinstance(node, (ast.Return, ast.Assign)) and node.value is not None:
-            yield from _calls_outside_layers(node.value, file)
