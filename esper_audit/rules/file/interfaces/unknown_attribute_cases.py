@@ -6,24 +6,6 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
-        "below a switch of the object",
-        """
-        from torch import nn
-
-
-        class Temporal(nn.Module):
-            def __init__(self, width, linear=False):
-                super().__init__()
-                self.linear = linear
-                self.body = nn.Linear(width, width)
-
-            def forward(self, x):
-                if self.linear:
-                    x = x.view(-1, self.frames)
-                return self.body(x)
-        """,
-    ),
-    Valid(
         "a class that calls the forward of its subclasses",
         """
         from torch import nn
@@ -582,7 +564,7 @@ VALID = (
                 self.proj = nn.Linear(width, width)
 
             def forward(self, x):
-                if self.way == "shifted":
+                if self.way == "shift":
                     x = self.shift(x)
                 return self.proj(x)
         """,
@@ -661,7 +643,6 @@ INVALID = (
                 return x
         """,
         ((14, "`self.merge` is set nowhere in `Unit` or its bases"),),
-        options={"everywhere": True},
     ),
     Invalid(
         "a misspelt attribute of a module",
@@ -799,7 +780,49 @@ INVALID = (
                 return self.layers(x)
         """,
         ((11, "`self.by_parts` is set nowhere in `Encoder` or its bases"),),
-        options={"everywhere": True},
+    ),
+    Invalid(
+        "below a switch of the object, which other files may turn on",
+        """
+        from torch import nn
+
+
+        class Temporal(nn.Module):
+            def __init__(self, width, linear=False):
+                super().__init__()
+                self.linear = linear
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x):
+                if self.linear:
+                    x = x.view(-1, self.frames)
+                return self.body(x)
+        """,
+        ((12, "`self.frames` is set nowhere in `Temporal` or its bases"),),
+    ),
+    Invalid(
+        "what a comment took out, in a branch, and a place for other code",
+        """
+        import torch.nn as nn
+
+
+        class Head(nn.Module):
+            def __init__(self, width, frozen=-1):
+                super().__init__()
+                self.proj = nn.Linear(width, width)
+                # self.drop = nn.Dropout(0.1)
+                self.frozen, self.loss, self.way = frozen, None, None
+
+            def reset_parameters(self):
+                if self.frozen > 0:
+                    self.drop.eval()
+
+            def forward(self, x):
+                if self.loss is not None and self.way == "all":
+                    return self.every(x)
+                return self.proj(x)
+        """,
+        ((13, "`self.drop` is set nowhere in `Head` or its bases, nor is `every`"),),
     ),
     Invalid(
         "below a condition on an argument",

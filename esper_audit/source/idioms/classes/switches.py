@@ -55,7 +55,7 @@ class ConstantAttributes(msgspec.Struct, frozen=True):
         if not isinstance(asked, ast.Constant) or not isinstance(asked.value, str):
             return False
         is_option = len(bound) == 1 and bool(usual - {None, asked.value})
-        named = re.findall(rf"\b{re.escape(asked.value)}\b", self.file.source.text)
+        named = re.findall(rf"(?<![.\w]){re.escape(asked.value)}\b", self.file.source.text)
         return is_option and len(named) == 1
 
     def _truth(self, test: ast.expr, method: Function) -> bool | None:
@@ -70,6 +70,8 @@ class ConstantAttributes(msgspec.Struct, frozen=True):
             return None if inner is None else not inner
         name = dotted(test.left if isinstance(test, ast.Compare) else test)
         values = self._values(name, method) or []
+        if isinstance(test, ast.Compare) and name.startswith(OWN) and None in values:
+            return None  # a place that other code of the tree may fill
         truths = {truth_with(test, name, value) for value in values}
         return truths.pop() if len(truths) == 1 else None
 

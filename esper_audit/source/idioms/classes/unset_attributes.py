@@ -60,8 +60,6 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
         is_set = any(each.is_dynamic or each.has_name(name) for each in derived)
         if is_set or name in _spelled(family) or name in file.once(_set_from_outside):
             continue
-        if _is_commented_out(name, definition, file):
-            continue
         uses = (use for use in own.read[name] if _is_in(use.node, definition, file))
         needed = (
             use
@@ -72,6 +70,7 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
             and not _is_tallied(use.method, file)
             and not _is_of_inner_function(use, file)
             and not constants.is_dead(use)
+            and not _is_commented_out(use, definition, file)
         )
         yield from needed
 
@@ -176,10 +175,13 @@ def _is_shadowed(definition: ast.ClassDef, file: FileView) -> bool:
     )
 
 
-def _is_commented_out(name: str, definition: ast.ClassDef, file: FileView) -> bool:
-    """Return whether a comment of the class has the assignment: it was taken out, and the class is at work."""
+def _is_commented_out(use: AttributeUse, definition: ast.ClassDef, file: FileView) -> bool:
+    """Return whether a forward always reads what a comment of the class took out: it does not run yet."""
+    around = file.enclosing(use.node)
+    if use.method.name != "forward" or any(isinstance(s, ast.If) for s in around):
+        return False
     lines = file.source.text.splitlines()[definition.lineno : definition.end_lineno]
-    return any(re.match(rf"\s*#\s*self\.{name}\s*=[^=]", line) for line in lines)
+    return any(re.match(rf"\s*#\s*self\.{use.name}\s*=[^=]", line) for line in lines)
 
 
 def _is_in(node: ast.expr, definition: ast.ClassDef, file: FileView) -> bool:
