@@ -10,7 +10,6 @@ from torch import Tensor
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.compiler import Compiled, GraphBreak
 from esper_audit.probes.measure.output_dependency import difference, largest
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, must_be_zero
 from esper_audit.probes.probe import Probe
@@ -60,6 +59,8 @@ class Fullgraph(Probe[Module]):
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Compile once, and run at every setting."""
+        from esper_audit.probes.measure.compiler import Compiled, GraphBreak
+
         compiled, eager = (subject.at(state) for _ in range(2))
         function = Compiled(_bound(subject, compiled))
         calls, passed = (_bound(subject, eager), function), 0

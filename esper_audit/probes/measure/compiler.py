@@ -1,8 +1,7 @@
 """The interface to torch's compiler, and the only file that uses private names of torch.
 
 `fullgraph=True` does not detect graph breaks exactly: it captures `.item()` and data-dependent shapes,
-which break in the default mode. `error_on_graph_break` does. The compiler takes longer to import than torch,
-so that it is imported by the first module that is compiled.
+which break in the default mode. `error_on_graph_break` does. The import takes longer than that of torch.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, _dynamo, fx
 
 from esper_audit.project.workers.parallel import collector_off
 
@@ -28,8 +27,6 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        from torch import _dynamo
-
         _dynamo.reset()
         self.graphs = 0
         self._compiled = torch.compile(function, backend=self._count, dynamic=False)
@@ -43,8 +40,6 @@ class Compiled:
 
         Raise GraphBreak if the graph breaks.
         """
-        from torch import _dynamo
-
         try:
             with (
                 _muted_dynamo(),
