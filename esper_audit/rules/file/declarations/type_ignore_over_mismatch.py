@@ -49,9 +49,10 @@ class TypeIgnoreOverMismatch(Rule):
     category = Category.API_CONTRACT
     severity = Severity.P3
     roles = OUTSIDE_TESTS
+    default = False
     precision = (
-        "0 of 0 by readers in 42 packages, after mending on them (monai, torchmetrics, lightning, captum, "
-        "axolotl and 37 more); 0 of 1 in 27 before"
+        "0 of 5 by readers in 37 packages (oumi, otx, lightning-pose, flwr): comments for another reason on "
+        "the line, values that fit the declared type of a parameter"
     )
     triggers = Triggers(
         nodes=frozenset({"Dict", "Call", "Attribute"}),

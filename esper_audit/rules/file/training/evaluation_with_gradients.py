@@ -12,7 +12,7 @@ from esper_audit.rules.file.training import evaluation_with_gradients_cases as c
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import is_fallback
 from esper_audit.source.idioms.numerics.gradient_modes import is_detached
-from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.training.local_calls import LocalCalls, is_handed_on
 from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (
@@ -53,8 +53,8 @@ class EvaluationWithGradients(Rule):
     Quiet: a loop that counts or goes over models or a literal list, and random inputs, as in a trial; a
     result that is detached at once; `no_grad` as a block, as a decorator, around a call of the function
     in the same file, or by `set_grad_enabled`; a decorator of another package, which may switch them
-    off; functions that use gradients, or whose caller in the file differentiates; the `forward` of a
-    module.
+    off; functions that use gradients, or whose caller in the file differentiates; a loop that hands the
+    model to other code, as to an attack; the `forward` of a module.
 
     Tickets: real code
     """
@@ -64,8 +64,8 @@ class EvaluationWithGradients(Rule):
     severity = Severity.P3
     roles = OUTSIDE_TESTS
     precision = (
-        "7 of 7 by readers in 70 packages, after mending (hanlp, cornac, gandlf); 5 of 46 in 68 before, most "
-        "of them trials on random inputs"
+        "22 of 23 by readers in 134 packages, after mending (hanlp, cornac, gandlf, pyqlib, modelscope); 0 of "
+        "5 in the last 37 before, four of them one attack, and 5 of 46 in 68 before, most of them trials"
     )
     triggers = Triggers(calls=frozenset({"eval", "train"}))
 
@@ -100,7 +100,7 @@ def _decorated(switch: ast.Call, forward: TrainingEvent, file: FileView) -> Repl
         return None
     indent = " " * place.column
     return Replacement(
-        place, f"@torch.no_grad()\n{indent}", safe=True, description="evaluate without gradients"
+        place, f"@torch.no_grad()\n{indent}", safe=False, description="evaluate without gradients"
     )
 
 
@@ -203,6 +203,8 @@ def _needs_gradients(forward: TrainingEvent, file: FileView) -> bool:
     around: ast.AST = functions[-1] if functions and not is_training else loop or forward.node
     words = scan(around, {ast.Attribute, ast.Name})
     if any(GRADIENT_WORDS.intersection(identifiers(word)) for word in words):
+        return True
+    if loop is not None and is_handed_on(forward.subject, loop, file):
         return True
     whole: ast.AST = functions[-1] if functions else around
     calls = [call for call in scan(whole, {ast.Call}) if isinstance(call, ast.Call)]

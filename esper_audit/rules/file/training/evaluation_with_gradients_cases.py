@@ -228,6 +228,32 @@ VALID = (
             return solve(objective, 10)
         """,
     ),
+    Valid(
+        "a loop that also attacks the model",
+        """
+        class Defence:
+            def perturbed(self, x, y):
+                return Attack(self.model).generate(x, y)
+
+            def test(self, loader):
+                self.model.eval()
+                for x, y in loader:
+                    clean = self.model(x)
+                    hard = self.model(self.perturbed(x, y))
+                    print(clean.mean(), hard.mean())
+        """,
+    ),
+    Valid(
+        "a loop that hands the model to an attack",
+        """
+        def test(model, loader, attack):
+            model.eval()
+            for x, y in loader:
+                clean = model(x)
+                hard = attack(model, x, y)
+                print(clean.mean(), hard.mean())
+        """,
+    ),
 )
 INVALID = (
     Invalid(
