@@ -11,8 +11,8 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import evaluation_with_gradients_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import is_fallback
-from esper_audit.source.idioms.numerics.gradient_modes import is_detached
-from esper_audit.source.idioms.training.local_calls import LocalCalls, is_handed_on
+from esper_audit.source.idioms.numerics.gradient_modes import is_detached, is_handed_on
+from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (
@@ -202,9 +202,8 @@ def _needs_gradients(forward: TrainingEvent, file: FileView) -> bool:
     loop = _loop_around(forward, file)
     around: ast.AST = functions[-1] if functions and not is_training else loop or forward.node
     words = scan(around, {ast.Attribute, ast.Name})
-    if any(GRADIENT_WORDS.intersection(identifiers(word)) for word in words):
-        return True
-    if loop is not None and is_handed_on(forward.subject, loop, file):
+    is_named = any(GRADIENT_WORDS.intersection(identifiers(word)) for word in words)
+    if is_named or (loop is not None and is_handed_on(forward.subject, loop, file)):
         return True
     whole: ast.AST = functions[-1] if functions else around
     calls = [call for call in scan(whole, {ast.Call}) if isinstance(call, ast.Call)]

@@ -10,7 +10,7 @@ from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
-from esper_audit.source.syntax.names import Function, dotted, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, identifiers, terminal_name
 
 LOSS = re.compile(r"(?i)(^|_)(\w*loss\w*|criterion|objective|penalty|divergence)(_|$)")
 DEEPEST = 5
@@ -123,3 +123,17 @@ def is_detached(node: ast.expr, file: FileView) -> bool:
     while isinstance(above, ast.Subscript):
         above = file.parent(above)
     return isinstance(above, ast.Attribute) and above.attr in ("detach", "data")
+
+
+def is_handed_on(name: str, code: ast.AST, file: FileView) -> bool:
+    """Return whether code, or a function of the file that it calls, gives an object to other code by its name."""
+    calls = _calls_in(code)
+    names = {name for call in calls for name in identifiers(call.func)}
+    called = [function for function in file.nodes(ast.FunctionDef) if function.name in names]
+    given = [*calls, *(call for function in called for call in _calls_in(function))]
+    arguments = {ast.unparse(argument) for call in given for argument in call.args}
+    return not arguments.isdisjoint({name, f"self.{name}"})
+
+
+def _calls_in(code: ast.AST) -> list[ast.Call]:
+    return [call for call in scan(code, {ast.Call}) if isinstance(call, ast.Call)]

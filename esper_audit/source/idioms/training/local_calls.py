@@ -6,9 +6,8 @@ import ast
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, identifiers, terminal_name
+from esper_audit.source.syntax.names import Function, defaults, terminal_name
 
 OWNERS = frozenset({"self", "cls"})
 
@@ -110,17 +109,3 @@ class LocalCalls:
         bases = [self._classes.get(terminal_name(base)) for base in owner.bases]
         inherited = (self._method(base, name, seen | {owner.name}) for base in bases)
         return next((method for method in inherited if method is not None), None)
-
-
-def is_handed_on(name: str, code: ast.AST, file: FileView) -> bool:
-    """Return whether code, or a function of the file that it calls, gives an object to other code by its name."""
-    calls = _calls_in(code)
-    names = {name for call in calls for name in identifiers(call.func)}
-    called = [function for function in file.nodes(ast.FunctionDef) if function.name in names]
-    given = [*calls, *(call for function in called for call in _calls_in(function))]
-    arguments = {ast.unparse(argument) for call in given for argument in call.args}
-    return not arguments.isdisjoint({name, f"self.{name}"})
-
-
-def _calls_in(code: ast.AST) -> list[ast.Call]:
-    return [call for call in scan(code, {ast.Call}) if isinstance(call, ast.Call)]
