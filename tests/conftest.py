@@ -28,7 +28,7 @@ settings.load_profile("same-examples")
 
 @pytest.fixture(scope="session")
 def cache_directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give directories that do not exist yet, without a search for a free name among thousands."""
+    """Give paths for directories, without a search for a free name among thousands."""
     root = tmp_path_factory.mktemp("caches")
     return (root / str(number) for number in itertools.count())
 
@@ -37,6 +37,7 @@ def cache_directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 def cache_directory(cache_directories: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the caches and records of one test apart from those of other tests and of the user."""
     directory = next(cache_directories)
+    directory.mkdir()
     monkeypatch.setenv("ESPER_AUDIT_CACHE", str(directory))
     for name in ("NO_COLOR", "COLUMNS", "FORCE_COLOR", "PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
