@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from types import ModuleType
+from importlib.machinery import SourceFileLoader
+from types import CodeType, ModuleType
 
 from esper_audit.findings.errors import FAILURES, EsperAuditError, RuleLoadError
 from esper_audit.project.plugins import entry_points_of
@@ -129,8 +130,9 @@ def local_module(path: str) -> str:
 
 def _load_file(path: str) -> ModuleType:
     name = local_module(path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not os.path.isfile(path):
+    spec = importlib.util.spec_from_file_location(name, path, loader=_FreshSource(name, path))
+    is_source = path.endswith(".py") and os.path.isfile(path)
+    if spec is None or spec.loader is None or not is_source:
         raise RuleLoadError(f"rule file {path}: no such Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and msgspec look their annotations up there
@@ -144,3 +146,15 @@ def _load_file(path: str) -> ModuleType:
             f"rule file {path} does not load: {type(error).__name__}: {error}"
         ) from error
     return module
+
+
+class _FreshSource(SourceFileLoader):
+    """The loader of a file that is compiled at each import.
+
+    Byte code counts as current for a source of the same size and second, so that it would hide an edit.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of the file as it is."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)

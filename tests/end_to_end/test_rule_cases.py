@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,6 +174,21 @@ def test_a_tree_rule_is_tested_on_its_trees(tmp_path: Path) -> None:
     assert "got       p/x.py, line 1: called x\n" in ran.out
     write(tmp_path, {"house/named.py": rule.replace("called y", "called x")})
     assert command("rule", "--test", "house/named.py").status == 0
+
+
+def test_an_edit_in_the_same_second_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    project(tmp_path)
+    statuses = []
+    for said in ("old", "new"):
+        body = f'yield Violation(node, "{said} is called")'
+        rule = rule_source("no-old", body, message="old is called")
+        write(tmp_path, {FILE: rule})
+        os.utime(tmp_path / FILE, (1, 1))
+        statuses.append(command("rule", "--test", FILE).status)
+    assert statuses == [0, 1]
 
 
 def test_a_file_that_is_missing_or_an_id_beside_the_file_is_status_2(tmp_path: Path) -> None:
