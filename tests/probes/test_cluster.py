@@ -39,7 +39,7 @@ def cluster() -> Iterator[Any]:
 def test_a_cluster_gives_the_audit_of_this_machine(cluster: Any, tmp_path: Path) -> None:
     root = find_project([str(project(tmp_path))])
     here, there = (
-        audit_subjects(root, ProbeRequest(workers=2, cluster=address, today=TODAY))
+        audit_subjects(root, ProbeRequest(workers=2, cluster=address, today=TODAY, cache=False))
         for address in ("", cluster.scheduler_address)
     )
     assert len(here.findings) == 1
