@@ -14,7 +14,6 @@ from esper_audit.probes.answers.unit_cache import UnitCache, digest_of
 from esper_audit.probes.answers.used_files import UsedFiles
 from esper_audit.probes.discovery.targets import ModuleClass
 from esper_audit.project.config import Project
-from esper_audit.project.git import changed_since
 
 NAMED = re.compile(rb'"(?:name|call)":"([\w.]+):')
 Value = TypeVar("Value")
@@ -100,8 +99,7 @@ class ClassAnswers:
         """
         if not revision:
             return [*classes]
-        root = os.path.realpath(self._project.root)
-        changed = {os.path.join(root, path) for path in changed_since(root, revision)}
+        changed = self._files.changed_since(revision)
         if os.path.realpath(self._project.resolve(self._project.config.recipes)) in changed:
             return [*classes]
         return [one for one in classes if self._files.uses_any(self._file(one.path), changed)]

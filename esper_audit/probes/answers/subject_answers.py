@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +10,6 @@ from esper_audit.probes.answers.unit_cache import UnitCache
 from esper_audit.probes.answers.used_files import UsedFiles
 from esper_audit.probes.jobs import UnitDescription
 from esper_audit.project.config import Project
-from esper_audit.project.git import changed_since
 
 
 class SubjectAnswers:
@@ -64,8 +62,7 @@ class SubjectAnswers:
         """
         if not revision:
             return {**units}
-        root = os.path.realpath(self._project.root)
-        changed = {os.path.join(root, path) for path in changed_since(root, revision)}
+        changed = self._files.changed_since(revision)
         return {
             source: found if self._uses(source, changed) else [] for source, found in units.items()
         }

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 
 from esper_audit.probes.discovery.targets import INIT, import_root
 from esper_audit.project.engine_fingerprint import content_digest
+from esper_audit.project.git import changed_since
 from esper_audit.source.modules.import_statements import import_statements
 
 INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -66,6 +67,13 @@ class UsedFiles:
             return True
         name = os.path.basename(data).encode()
         return any(name in self._text(file) for file in files)
+
+    def changed_since(self, revision: str) -> set[str]:
+        """Return the real paths of the files of the project that changed since a revision.
+
+        Raises GitError.
+        """
+        return {os.path.join(self._root, path) for path in changed_since(self._root, revision)}
 
     def uses_any(self, file: str, changed: Collection[str]) -> bool:
         """Return whether a file uses one of some files, which are modules or data in its package."""

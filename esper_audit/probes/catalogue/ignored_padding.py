@@ -8,7 +8,7 @@ from typing import ClassVar
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.padding import convolution_in, padding_of
-from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.parameters import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.precise_run import precise_run
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.recipes.program import program
@@ -16,8 +16,6 @@ from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
 from esper_audit.probes.universal import UniversalProbe
-
-WEIGHTS = (0, 2)  # at birth, and drawn anew where zeros could hide an effect
 
 
 class IgnoredPadding(UniversalProbe):
@@ -50,7 +48,7 @@ class IgnoredPadding(UniversalProbe):
         padding = padding_of(subject, run.module)
         if padding is None:
             return
-        for weights in WEIGHTS:
+        for weights in DRAWS:
             redraw(run.module, weights)
             for side in padding.sides:
                 gaps = {kept: padding.gap(run, side, kept) for kept in padding.meanings}
@@ -86,9 +84,8 @@ class IgnoredPadding(UniversalProbe):
         at, end, one = (f"[:, {part.start or ''}:{part.stop or ''}]" for part in parts)
         drawn = f"torch.randn_like({x}{one})" if specs[x].is_floating else f"({x}{one} + 1) % 2"
         path = padding.path(subject)
-        redrawn = ["for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)"]
         body = [
-            *(redrawn if witness["draw"] and [*subject.build().parameters()] else []),
+            *(REDRAWING if witness["draw"] and [*subject.build().parameters()] else []),
             *(f"{n} = {n}.double()" for n, s in specs.items() if s.is_floating and is_double),
             *padding.assignments(mask, at, kept=bool(witness["kept"])),
             "with torch.no_grad():",

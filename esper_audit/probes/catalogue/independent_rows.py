@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
-from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.parameters import REDRAWING, redraw
 from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.recipes.program import program
@@ -96,9 +96,8 @@ class IndependentRows(UniversalProbe):
             for n, s in specs.items()
             if s.dtype != "bool" and s.shape and s.shape[0] == specs[text.names[0]].shape[0]
         ]
-        redrawn = ["for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)"]
         body = [
-            *(redrawn if witness["draw"] else []),
+            *(REDRAWING if witness["draw"] else []),
             *cast,
             "with torch.no_grad():",
             "    first = module(CALL)[-1].clone()"

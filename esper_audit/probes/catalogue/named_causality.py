@@ -12,7 +12,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.causal_option import with_causal_option
 from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
-from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.parameters import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.recipes.program import program
@@ -23,7 +23,6 @@ from esper_audit.probes.universal import UniversalProbe
 
 CAUSAL = re.compile(r"(?<!non)(?<!non_)(?<!anti)causal|autoregressive", re.IGNORECASE)
 POSITIONS = range(3, 65)  # a batch of two is no sequence
-WEIGHTS = (0, 2)  # at birth, and drawn anew where zeros could hide an effect
 
 
 class NamedCausality(UniversalProbe):
@@ -56,7 +55,7 @@ class NamedCausality(UniversalProbe):
         run = precise_run(causal, state)
         axes = [one for one in followed_axes(causal, causal.at(state)) if one.size in POSITIONS]
         worst: dict[int, float] = {}
-        for weights in WEIGHTS:
+        for weights in DRAWS:
             redraw(run.module, weights)
             for one in axes:
                 leak = _leak(causal, run, one)
@@ -82,9 +81,8 @@ class NamedCausality(UniversalProbe):
         end = f"[{':, ' * axis}:{size // 2}]"
         is_double = witness["dtype"] == "torch.float64"
         path = "" if _is_single(causal) else "[0]"
-        redrawn = ["for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)"]
         body = [
-            *(redrawn if any(True for _ in causal.build().parameters()) else []),
+            *(REDRAWING if any(True for _ in causal.build().parameters()) else []),
             *(f"{n} = {n}.double()" for n in later if specs[n].is_floating and is_double),
             "with torch.no_grad():",
             f"    first = module(CALL){path}{end}.clone()",

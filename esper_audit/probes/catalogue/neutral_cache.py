@@ -13,7 +13,7 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.causal_option import with_causal_parts
-from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.parameters import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.precise_run import PreciseRun, precise_run
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_not_occur
 from esper_audit.probes.measure.stepwise.cached_call import MOST_WAYS, cached_calls, takes_cache
@@ -25,7 +25,6 @@ from esper_audit.probes.recipes.values import tensors_in
 from esper_audit.probes.subject.subject import BIRTH
 from esper_audit.probes.universal import UniversalProbe
 
-WEIGHTS = (0, 2)  # at birth, and drawn anew where zeros could hide an effect
 SIZES = re.compile(r"size|shape|dimension|broadcast")
 MESSAGES = {
     "steps": "with its cache the module returns something else than in the whole pass",
@@ -66,7 +65,7 @@ class NeutralCache(UniversalProbe):
         """Compare the steps with the whole pass, at birth and with parameters drawn anew."""
         subject = _stepwise(subject, state)
         run = precise_run(subject, state)
-        for weights in WEIGHTS:
+        for weights in DRAWS:
             redraw(run.module, weights)
             for detector, value, way in _measured(subject, run):
                 yield Reading(detector, value, {"way": way, "draw": weights})
@@ -82,10 +81,9 @@ class NeutralCache(UniversalProbe):
         names = recipe_text(way.subject.recipe).names
         specs = dict(zip(names, tensors_in(way.subject.recipe.call), strict=True))
         is_double = run.dtype is torch.float64
-        redrawn = ["for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)"]
         message = MESSAGES[detector]
         body = [
-            *(redrawn if witness["draw"] else []),
+            *(REDRAWING if witness["draw"] else []),
             *(f"{n} = {n}.double()" for n, s in specs.items() if s.is_floating and is_double),
             *stepwise_lines(way, is_second=detector == "reuse"),
             "is_same = got.shape == expected.shape and torch.allclose(got, expected, rtol=1e-4, atol=1e-5)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -143,7 +143,7 @@ class _Exploration:
         part = self._request.shard.of(found.classes)
         classes = self._answers.changed(part, self._request.since)
         checked = self._check(KNOWN, classes, self._known(classes), progress)
-        cached = len([o for o in classes if checked[o.target].is_cached and not o.is_function])
+        cached = _class_count(one for one in classes if checked[one.target].is_cached)
         missing = [one for one in classes if not checked[one.target].has_run()]
         observed = self._observed([one.recipe for one in checked.values() if one.recipe], missing)
         seen = [one for one in missing if one.target in observed]
@@ -164,7 +164,7 @@ class _Exploration:
             if not one.is_function:
                 coverage.append(msgspec.structs.replace(reached, unstable=lost))
             records += [self._with_expectation(record) for record in kept]
-        unchanged = len([one for one in part if not one.is_function and one not in classes])
+        unchanged = _class_count(part) - _class_count(classes)
         counted = Coverage(coverage, found.not_importable, cached, unchanged)
         return ExplorationResult(records, counted, found.problems)
 
@@ -262,6 +262,11 @@ class _Exploration:
                 self._answers.put_reproduced(path, failure.reproducer, is_reproduced=is_stable)
         stable = {name for name, is_stable in known.items() if is_stable}
         return {record.unit: _with_stable_failures(record, stable) for record in records}
+
+
+def _class_count(found: Iterable[ModuleClass]) -> int:
+    """Return the number of classes, without functions."""
+    return sum(not one.is_function for one in found)
 
 
 def _is_reproduced(outcome: JobOutcome, failure: DetectorFailure) -> bool:

@@ -31,6 +31,9 @@ def has_uninitialised_parameters(module: nn.Module) -> bool:
 # A larger value is not a weight but a mask that was registered as a parameter.
 LARGEST_WEIGHT = 1e3
 BIRTH_DRAW = 0
+DRAWS = (BIRTH_DRAW, 2)  # at birth, and drawn anew where zeros could hide an effect
+# The lines of a program that draw the parameters anew.
+REDRAWING = ("for p in module.parameters():", "    torch.nn.init.normal_(p, std=0.3)")
 
 
 def redrawable(module: nn.Module) -> Iterator[nn.Parameter]:
