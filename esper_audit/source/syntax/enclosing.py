@@ -33,6 +33,11 @@ def blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
     return get(statement) if get is not None else []
 
 
+def is_within(node: ast.expr | ast.stmt, statements: Iterable[ast.stmt]) -> bool:
+    """Return whether a node begins on a line of one of some statements of the same file."""
+    return any(first.lineno <= node.lineno <= last_line(first) for first in statements)
+
+
 def _blocks_of_try(statement: ast.Try | ast.TryStar) -> list[list[ast.stmt]]:
     handlers = [handler.body for handler in statement.handlers]
     return [statement.body, *handlers, statement.orelse, statement.finalbody]

@@ -42,6 +42,8 @@ class TypeIgnoreOverMismatch(Rule):
     where the file does not show the declared type; classes with bases of other files, `__getattr__` or
     unknown decorators; attributes of functions, modules of Python and objects of other files' classes.
 
+    Off unless selected: the comment mostly stands there for another reason on its line.
+
     Tickets: B1-DRL-06, real code
     """
 

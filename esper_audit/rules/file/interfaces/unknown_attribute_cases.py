@@ -586,21 +586,6 @@ VALID = (
         """,
     ),
     Valid(
-        "a module whose forward subclasses bring",
-        """
-        import torch.nn as nn
-
-
-        class Detector(nn.Module):
-            def __init__(self, **options):
-                super().__init__()
-                self.options = {**self.usual, **options}
-
-            def detect(self, image):
-                return self.forward(image[None])
-        """,
-    ),
-    Valid(
         "a head that was taken over for inference",
         """
         import torch.nn as nn

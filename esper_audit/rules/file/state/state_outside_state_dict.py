@@ -9,7 +9,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.state import state_outside_state_dict_cases as cases
 from esper_audit.rules.rule import Options, Rule, Triggers, Violation
-from esper_audit.source.idioms.classes.attribute_use import AttributeUse
+from esper_audit.source.idioms.classes.attribute_use import AttributeUse, assigned_attribute
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.state.assigned_values import AssignedValues
 from esper_audit.source.idioms.state.learned_values import (
@@ -90,11 +90,11 @@ class StateOutsideStateDict(Rule):
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep assignments to an attribute of one name."""
-        return [node for node in nodes if _attribute_of(node) is not None]
+        return [node for node in nodes if assigned_attribute(node) is not None]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report an attribute at the place where `__init__` binds it."""
-        attribute = _attribute_of(node)
+        attribute = assigned_attribute(node)
         functions = file.functions(attribute) if attribute is not None else []
         if attribute is None or not functions:
             return
@@ -120,17 +120,6 @@ class StateOutsideStateDict(Rule):
                 f"`{dotted(attribute)}` {why}, is read by the forward and is not in the state dict"
             )
             yield Violation(attribute, f"{message}. Register it as a buffer.")
-
-
-def _attribute_of(node: ast.AST) -> ast.Attribute | None:
-    """Return the attribute to which a statement assigns a value of its own, None for other statements."""
-    target: ast.expr | None = None
-    if isinstance(node, ast.Assign):
-        target = node.targets[0] if len(node.targets) == 1 else None
-    elif isinstance(node, ast.AnnAssign) and node.value is not None:
-        target = node.target
-    is_own = isinstance(target, ast.Attribute) and target.value.__class__ is ast.Name
-    return target if is_own and isinstance(target, ast.Attribute) else None
 
 
 def _may_be_state(value: ast.expr, function: Function, file: FileView) -> bool:

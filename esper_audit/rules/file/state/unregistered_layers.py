@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.classes.attribute_use import assigned_attribute
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.state.plain_layers import (
     elements,
@@ -209,11 +210,11 @@ class UnregisteredLayers(Rule):
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep assignments to an attribute of one name."""
-        return [node for node in nodes if _own_target(node) is not None]
+        return [node for node in nodes if assigned_attribute(node) is not None]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report an attribute at the place where the constructor binds it."""
-        target = _own_target(node)
+        target = assigned_attribute(node)
         value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
         if target is None or value is None:
             return
@@ -275,15 +276,3 @@ def _is_copied_parameter(value: ast.expr, file: FileView) -> bool:
     if not isinstance(function, ast.Attribute) or function.attr not in COPYING:
         return False
     return is_parameter(function.value, file)
-
-
-def _own_target(node: ast.AST) -> ast.Attribute | None:
-    """Return the attribute of one name to which a statement assigns a value, None for other statements."""
-    target: ast.expr | None = None
-    if isinstance(node, ast.Assign):
-        target = node.targets[0] if len(node.targets) == 1 else None
-    elif isinstance(node, ast.AnnAssign) and node.value is not None:
-        target = node.target
-    if isinstance(target, ast.Attribute) and target.value.__class__ is ast.Name:
-        return target
-    return None

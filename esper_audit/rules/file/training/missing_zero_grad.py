@@ -282,31 +282,20 @@ def _leaves_after(step: ast.AST, loop: ast.stmt) -> bool:
     """Return whether a `while` ends with the step: it tries or collects batches until there is one."""
     if not isinstance(loop, ast.While):
         return False
-    leaving = [
-        dotted(branch.test)
-        for branch in scan(loop, {ast.If})
-        if isinstance(branch, ast.If) and isinstance(branch.body[-1], ast.Break)
-    ]
-    for block in (
-        block
-        for node in scan(loop, {ast.If, ast.While})
-        if isinstance(node, ast.stmt)
-        for block in blocks(node)
-    ):
-        at = next(
-            (
-                i
-                for i, s in enumerate(block)
-                if isinstance(s, (ast.Expr, ast.Assign)) and s.value is step
-            ),
-            None,
-        )
-        for after in block[at + 1 :] if at is not None else ():
-            if isinstance(after, ast.Break):
-                return True
-            if isinstance(after, ast.Assign) and dotted(after.targets[0]) in leaving:
-                return True
-    return False
+    owners = [node for node in scan(loop, {ast.If, ast.While}) if isinstance(node, ast.stmt)]
+    branches = [node for node in owners if isinstance(node, ast.If)]
+    leaving = {dotted(node.test) for node in branches if isinstance(node.body[-1], ast.Break)}
+    following = [s for owner in owners for block in blocks(owner) for s in _behind(step, block)]
+    return any(
+        isinstance(s, ast.Break) or (isinstance(s, ast.Assign) and dotted(s.targets[0]) in leaving)
+        for s in following
+    )
+
+
+def _behind(step: ast.AST, block: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a block behind that of a step, none if the step is not in the block."""
+    values = [s.value if isinstance(s, (ast.Expr, ast.Assign)) else None for s in block]
+    return block[values.index(step) + 1 :] if step in values else []
 
 
 def _is_fresh(step: TrainingEvent, backward: TrainingEvent, loop: ast.stmt) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
 from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.enclosing import is_within
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted
 
@@ -20,7 +21,7 @@ def is_ruled_out(statement: ast.stmt, file: FileView) -> bool:
     mode == "b"`, `else`.
     """
     branches = [branch for branch in file.enclosing(statement) if isinstance(branch, ast.If)]
-    otherwise = [branch for branch in branches if _is_in(statement, branch.orelse)]
+    otherwise = [branch for branch in branches if is_within(statement, branch.orelse)]
     for name, values, line in _admissions(statement, branches, file):
         chain = [branch for branch in otherwise if branch.lineno > line]
         tests = [branch.test for branch in chain]
@@ -36,7 +37,7 @@ def _admissions(statement: ast.stmt, branches: list[ast.If], file: FileView) -> 
     functions = file.functions(statement)
     checks = scan(functions[-1], {ast.Assert}) if functions else []
     above = [c for c in checks if isinstance(c, ast.Assert) and c.lineno < statement.lineno]
-    around = [branch for branch in branches if _is_in(statement, branch.body)]
+    around = [branch for branch in branches if is_within(statement, branch.body)]
     admitting: list[ast.Assert | ast.If] = [*above, *around]
     for check in admitting:
         test = check.test
@@ -60,7 +61,3 @@ def _is_bound(name: str, line: int, chain: ast.If, file: FileView) -> bool:
         and dotted(node) == name
         for node in nodes
     )
-
-
-def _is_in(statement: ast.stmt, block: list[ast.stmt]) -> bool:
-    return any(s.lineno <= statement.lineno <= (s.end_lineno or s.lineno) for s in block)

@@ -41,6 +41,18 @@ def own_name(method: Function) -> str:
     return taken[0].arg if taken and names.isdisjoint(UNBOUND) else ""
 
 
+def assigned_attribute(node: ast.AST) -> ast.Attribute | None:
+    """Return the attribute of a name to which a statement assigns a value of its own, None for other statements."""
+    target: ast.expr | None = None
+    if isinstance(node, ast.Assign):
+        target = node.targets[0] if len(node.targets) == 1 else None
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        target = node.target
+    if isinstance(target, ast.Attribute) and target.value.__class__ is ast.Name:
+        return target
+    return None
+
+
 class AttributePlaces:
     """Where a file reads and binds attributes of names, whichever method of which class does."""
 

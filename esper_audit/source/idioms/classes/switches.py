@@ -12,6 +12,7 @@ from esper_audit.source.idioms.classes.attribute_use import AttributeUse
 from esper_audit.source.idioms.classes.file_classes import ClassFamily
 from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
 from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.enclosing import is_within
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
 
@@ -39,9 +40,9 @@ class ConstantAttributes(msgspec.Struct, frozen=True):
         is_met = is_within(use.node, branch.body)
         if not is_met and not is_within(use.node, branch.orelse):
             return False
-        truth = self._truth(branch.test, use.method)
         if is_met and self._is_unnamed_option(branch.test):
             return True
+        truth = self._truth(branch.test, use.method)
         return truth is not None and truth != is_met
 
     def _is_unnamed_option(self, test: ast.expr) -> bool:
@@ -157,8 +158,3 @@ def _joined(groups: Iterable[Constants]) -> Constants:
             return None
         found += values
     return found or None
-
-
-def is_within(node: ast.expr, body: list[ast.stmt]) -> bool:
-    """Return whether an expression is in one of some statements."""
-    return any(s.lineno <= node.lineno <= (s.end_lineno or s.lineno) for s in body)

@@ -12,10 +12,10 @@ from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_ta
 from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
 from esper_audit.source.idioms.classes.switches import (
     ConstantAttributes,
-    is_within,
     is_without_layer,
 )
 from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.enclosing import is_within
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import (
     Function,
@@ -180,8 +180,8 @@ def _is_commented_out(use: AttributeUse, definition: ast.ClassDef, file: FileVie
     around = file.enclosing(use.node)
     if use.method.name != "forward" or any(isinstance(s, ast.If) for s in around):
         return False
-    lines = file.source.text.splitlines()[definition.lineno : definition.end_lineno]
-    return any(re.match(rf"\s*#\s*self\.{use.name}\s*=[^=]", line) for line in lines)
+    lines = file.source.lines[definition.lineno : definition.end_lineno]
+    return any(re.match(rf"\s*#\s*self\.{use.name}\s*=[^=\n]", line) for line in lines)
 
 
 def _is_in(node: ast.expr, definition: ast.ClassDef, file: FileView) -> bool:
