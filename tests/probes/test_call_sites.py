@@ -10,14 +10,14 @@ from support.audit_runs import command, write
 from torch import Tensor, nn
 
 from esper_audit.findings.coverage import RecipeOrigin, Stage
-from esper_audit.probes.discovery.call_sites import recipes_in_prose
 from esper_audit.probes.discovery.jobs import check_class
 from esper_audit.probes.discovery.search import find_recipe
-from esper_audit.probes.discovery.source_reader import recipes_in_text
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes
 from esper_audit.probes.recipes.smaller_recipe import smaller_recipe
 from esper_audit.probes.recipes.values import Arguments, CallSpec, TensorSpec, TupleSpec
+from esper_audit.probes.source_calls.call_sites import recipes_in_prose
+from esper_audit.probes.source_calls.source_reader import recipes_in_text
 
 pytestmark = pytest.mark.torch
 
@@ -60,6 +60,11 @@ def test_a_parameter_with_a_default_has_it_and_one_without_is_unknown() -> None:
 
 def test_a_name_that_is_assigned_something_unknown_is_unknown() -> None:
     assert calls("width = 3\nwidth = read()\nnn.Linear(width, 2)\n") == []
+
+
+def test_a_method_of_a_built_in_type_is_unknown_and_the_rest_is_read() -> None:
+    text = "known = dict.fromkeys(names)\nshown = str.join\nnn.Linear(2, 3)\n"
+    assert calls(text) == [(LINEAR.rpartition(":")[2], Arguments((2, 3)), None)]
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from esper_audit.probes.discovery.failure import TrialFailure
-from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME
-from esper_audit.probes.recipes.values import Arguments, TensorSpec, map_tensors
+from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME, grid_of
+from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, map_tensors, tensors_in
 
-Change = Callable[[TensorSpec], TensorSpec | int | None]
+Change = Callable[[TensorSpec], Value]
 WANTS_NUMBER = re.compile(
     r"(?:arange|linspace|zeros|ones|full|empty)\(\)[:,]? (?:received|argument).*Tensor"
     r"|'Tensor' object cannot be interpreted as an integer|only integer tensors of a single element"
-    r"|only one element tensors can be converted"
+    r"|only one element tensors can be converted|failed to unpack the object at pos"
 )
 CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
 PRODUCT = re.compile(r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
 NORMALISED = re.compile(r"normalized_shape=\[([\d, ]+)\].*got input of size\s*\[([\d, ]+)\]", re.S)
 INPUT_SIZE = re.compile(r"[Ee]xpected (\d+),? (?:but )?got:? (\d+)")
 RUNNING = re.compile(r"running_mean should contain (\d+) elements not (\d+)")
+JOINED = re.compile(r"Expected size (\d+) but got size (\d+) for tensor number")
+LACKING = re.compile(r"'Tensor' object has no attribute '(\w+)'")
+OF_LISTS = frozenset({"append", "extend", "insert", "pop"})
+OF_MAPPINGS = frozenset({"keys", "values", "items", "get"})
+RESHAPED = re.compile(r"shape '\[.*\]' is invalid for input of size")
 UNEQUAL = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 RANKS = (
     re.compile(r"not enough values to unpack \(expected (\d+)"),
@@ -63,6 +68,18 @@ def repaired_calls(call: Arguments, failure: TrialFailure) -> Iterator[Arguments
             changed = map_tensors(value, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
             if changed != value:
                 yield call.with_value(key, changed)
+    yield from _gridded(call, failure.message)
+
+
+def _gridded(call: Arguments, message: str) -> Iterator[Arguments]:
+    """Yield the arguments with two numbers made the sides of a picture whose positions a tensor has."""
+    numbers = [key for key, value in call.items() if type(value) is int]
+    specs = tensors_in(call)
+    if RESHAPED.search(message) and len(numbers) == 2 and specs and len(specs[0].shape) > 2:
+        sides = grid_of(specs[0])
+        changed = call.with_value(numbers[0], sides[0]).with_value(numbers[1], sides[1])
+        if changed != call:
+            yield changed
 
 
 def _changes(message: str) -> Iterator[Change]:
@@ -83,6 +100,10 @@ def _changes(message: str) -> Iterator[Change]:
         for old, new in ((int(found[1]), int(found[2])), (int(found[2]), int(found[1]))):
             for axis in (-1, 1):
                 yield _axis(axis, old, new)
+            yield _inner(old, new)
+    if found := JOINED.search(message):
+        yield _inner(int(found[2]), int(found[1]))
+        yield _inner(int(found[1]), int(found[2]))
     yield from _changes_of_values(message)
     yield from _changes_of_shape(message)
 
@@ -97,16 +118,21 @@ def _changes_of_values(message: str) -> Iterator[Change]:
         yield lambda spec: None if spec.is_floating else replace(spec, high=2)
     if WANTS_NUMBER.search(message):
         yield lambda spec: LENGTH if spec.shape else 1
+    if found := LACKING.search(message):
+        if found[1] in OF_LISTS:
+            yield lambda spec: [spec, spec]
+        if found[1] in OF_MAPPINGS:
+            yield lambda spec: {"a": spec, "b": spec}
     if PROBABILITY.search(message):
         yield lambda spec: replace(spec, low=0.0, high=1.0) if spec.is_floating else None
 
 
 def _changes_of_shape(message: str) -> Iterator[Change]:
-    for pattern in RANKS:
-        for rank in dict.fromkeys(map(int, pattern.findall(message))):
-            yield from _ranked(rank)
+    ranks = {int(rank): None for pattern in RANKS for rank in pattern.findall(message)}
+    for rank in ranks:
+        yield from _ranked(rank)
     for size in dict.fromkeys(map(int, FIXED_SIZE.findall(message))):
-        if 1 < size <= 512:
+        if 1 < size <= 512 and size not in ranks:
             yield _sides(size)
             yield _axis(1, None, size)
             yield _axis(-1, None, size)
@@ -130,6 +156,18 @@ def _axis(axis: int, old: int | None, new: int) -> Change:
         if not 0 < at < rank or (old is not None and spec.shape[at] != old):
             return None
         return replace(spec, shape=(*spec.shape[:at], new, *spec.shape[at + 1 :]))
+
+    return change
+
+
+def _inner(old: int, new: int) -> Change:
+    """Return the change of all axes behind the second that have a size."""
+
+    def change(spec: TensorSpec) -> TensorSpec | None:
+        if old not in spec.shape[2:] or new > 512:
+            return None
+        sides = (new if side == old else side for side in spec.shape[2:])
+        return replace(spec, shape=(*spec.shape[:2], *sides))
 
     return change
 

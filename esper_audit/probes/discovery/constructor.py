@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections.abc import Iterator
 from functools import cache
 
 import torch
 
 from esper_audit.findings.errors import FAILURES
+from esper_audit.probes.discovery.argument_use import (
+    attributes_of_name,
+    attributes_read,
+    classes_with,
+)
+from esper_audit.probes.discovery.constructor_repair import (
+    NOT_A_SEQUENCE,
+    is_of_type,
+    made_equal,
+    named_keywords,
+    of_other_form,
+    of_other_length,
+    with_keyword,
+)
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.discovery.guesses import (
     annotated_classes,
@@ -19,23 +32,30 @@ from esper_audit.probes.discovery.guesses import (
     parameters_of,
 )
 from esper_audit.probes.recipes.materialise import materialise
-from esper_audit.probes.recipes.values import Arguments, CallSpec, TupleSpec, Value
+from esper_audit.probes.recipes.values import (
+    Arguments,
+    CallSpec,
+    NameSpec,
+    TensorSpec,
+    Value,
+)
 
 QUOTED = re.compile(r"['\"]([\w\-./]+)['\"]")
 MISSING = re.compile(r"required (?:positional|keyword-only) arguments?: (.+)$")
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
-NOT_A_SEQUENCE = re.compile(
-    r"not iterable|not subscriptable|has no len\(\)|'int' object has no attr"
-)
-NOT_A_NUMBER = re.compile(
-    r"unsupported operand type|cannot be interpreted as an integer|must be (?:an )?int|not supported between"
-)
-MOST_LISTED = 4
 DOWNLOADS = re.compile(r"pretrain|download|weights|checkpoint", re.IGNORECASE)
-LACKING = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
-KEYWORD = re.compile(r"[`'\"](\w+)[`'\"]")
+LACKING = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no attribute '(\w+)'")
+WANTED_KEYWORD = re.compile(r"(\w+)\.forward\(\) got an unexpected keyword argument '(\w+)'")
+NAMESPACE = "types:SimpleNamespace"
+# What has the methods of a built-in type is one.
+BUILT_IN: tuple[tuple[frozenset[str], Value], ...] = (
+    (frozenset(dir(dict)), {}),
+    (frozenset(dir(str)), "mean"),
+    (frozenset(dir(torch.Tensor)), TensorSpec((32,))),
+)
 MOST_NESTED_BUILDS = 12
 MOST_CANDIDATES = 3
+MOST_TRIED = 8
 DEEPEST = 2  # a module that takes a module that takes a module
 
 
@@ -71,9 +91,14 @@ class ConstructorSearch:
         yield from self._named_in_message(arguments, failure)
         blamed = [name for name in failure.names if name in self.parameters]
         for name in blamed:
-            yield from self._other_form(arguments, name, failure)
+            yield from of_other_form(arguments, name, failure, self.parameters[name].default)
+        if not blamed and NOT_A_SEQUENCE.search(failure.message):
+            for name in arguments.kwargs:
+                yield from of_other_form(arguments, str(name), failure)
+        yield from of_other_length(arguments, failure)
         for name in blamed:
             yield from self._alternatives(arguments, name)
+        yield from self._of_settings(arguments, failure)
 
     def alternatives(self, arguments: Arguments) -> Iterator[Arguments]:
         """Yield the arguments with each one replaced in turn by its next likely values."""
@@ -109,7 +134,8 @@ class ConstructorSearch:
     def _named_in_message(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield the arguments with what the message names added, left out or replaced."""
         yield from self._missing(arguments, failure)
-        yield from self._lacking_attribute(arguments, failure.message)
+        yield from self.lacking_in_call(arguments, failure)
+        yield from made_equal(arguments, failure.message)
         if unexpected := UNEXPECTED.search(failure.message):
             yield arguments.without(unexpected[1])
         texts = [name for name, value in arguments.kwargs.items() if isinstance(value, str)]
@@ -130,30 +156,57 @@ class ConstructorSearch:
             if self.takes_any_keyword or all(name in self.parameters for name in names):
                 added = {name: self._guesses(name)[0] for name in names}
                 yield Arguments((), {**arguments.kwargs, **added})
-        for name in _named_keywords(failure) if self.takes_any_keyword else ():
+        for name in named_keywords(failure) if self.takes_any_keyword else ():
             if name not in arguments.kwargs and name not in self.parameters:
                 yield arguments.with_value(name, self._guesses(name)[0])
 
-    def _lacking_attribute(self, arguments: Arguments, message: str) -> Iterator[Arguments]:
-        """Yield the arguments with a class of the package that has the attribute that a module lacks."""
-        lacking = LACKING.search(message)
-        for name, value in arguments.kwargs.items() if lacking else ():
-            if lacking and isinstance(value, CallSpec) and value.path.endswith(f":{lacking[1]}"):
-                for call in modules_with_attribute(self.kind, lacking[2], self.depth):
-                    yield arguments.with_value(str(name), call)
+    def lacking_attribute(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+        """Yield the arguments with one that has the attribute that a given one lacks."""
+        lacking = LACKING.search(failure.message)
+        for key, value in arguments.kwargs.items() if lacking else ():
+            name = str(key)
+            if not lacking or not is_of_type(value, lacking[1]):
+                continue
+            if isinstance(value, CallSpec) and value.path == NAMESPACE:
+                guess = self._guesses(lacking[2])[0]
+                yield arguments.with_value(name, with_keyword(value, lacking[2], guess))
+            elif isinstance(value, (CallSpec, NameSpec)) or name in failure.names:
+                wanted = attributes_read(self.kind, name) | {lacking[2]}
+                for other in values_with(self.kind, wanted, value, self.depth):
+                    yield arguments.with_value(name, other)
+                if not isinstance(value, (CallSpec, NameSpec)):
+                    yield arguments.with_value(name, self._namespace(name, lacking[2]))
 
-    def _other_form(
-        self, arguments: Arguments, name: str, failure: TrialFailure
+    def lacking_in_call(
+        self, arguments: Arguments, failure: TrialFailure | None
     ) -> Iterator[Arguments]:
-        """Yield a list instead of a number where the error asks for one, and the reverse."""
-        value = arguments.kwargs.get(name, self.parameters[name].default)
-        if isinstance(value, (int, float)) and NOT_A_SEQUENCE.search(failure.message):
-            for length in (2, 3, MOST_LISTED):
-                yield arguments.with_value(name, [value] * length)
-        if isinstance(value, list | TupleSpec | tuple) and NOT_A_NUMBER.search(failure.message):
-            items = value.items if isinstance(value, TupleSpec) else value
-            if items:
-                yield arguments.with_value(name, items[0])
+        """Yield the arguments with a module in them that has what a call of the built module wants of it."""
+        if failure is None:
+            return
+        yield from self.lacking_attribute(arguments, failure)
+        unexpected = WANTED_KEYWORD.search(failure.message)
+        for key, value in arguments.kwargs.items() if unexpected else ():
+            if unexpected and isinstance(value, CallSpec) and is_of_type(value, unexpected[1]):
+                wanted = attributes_read(self.kind, str(key))
+                for other in values_with(self.kind, wanted, value, self.depth, unexpected[2]):
+                    yield arguments.with_value(str(key), other)
+
+    def _namespace(self, name: str, attribute: str) -> Value:
+        """Return settings with all attributes that the file of the class reads of a parameter."""
+        for methods, value in BUILT_IN:
+            if attribute in methods:
+                return value
+        names = {attribute: None} | dict.fromkeys(attributes_of_name(self.kind, name))
+        return CallSpec(NAMESPACE, (), {one: self._guesses(one)[0] for one in names})
+
+    def _of_settings(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+        """Yield the arguments with an attribute of a settings object that the failing lines name replaced."""
+        for key, value in arguments.kwargs.items():
+            if not isinstance(value, CallSpec):
+                continue
+            for name in failure.names if value.kwargs else ():
+                for guess in self._guesses(name) if name in value.kwargs else ():
+                    yield arguments.with_value(str(key), with_keyword(value, name, guess))
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:
@@ -165,13 +218,6 @@ def _is_named(parameter: inspect.Parameter) -> bool:
     """Return whether a parameter can be given by its name."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return parameter.kind in kinds
-
-
-def _named_keywords(failure: TrialFailure) -> list[str]:
-    """Return the keywords that an error asks for: a missing key, or a name that must be passed in."""
-    if failure.type == "KeyError" or re.search(r"must be|required|missing|need", failure.message):
-        return KEYWORD.findall(failure.message)
-    return []
 
 
 def nested_calls(parameter: inspect.Parameter, depth: int) -> tuple[Value, ...]:
@@ -205,37 +251,21 @@ def working_call(kind: type, depth: int) -> CallSpec | None:
     return None
 
 
-def modules_with_attribute(kind: type, attribute: str, depth: int) -> Iterator[CallSpec]:
-    """Yield constructions of the package's module classes that set an attribute."""
+def values_with(
+    kind: type, attributes: frozenset[str], like: Value, depth: int, keyword: str = ""
+) -> Iterator[CallSpec | NameSpec]:
+    """Yield the package's classes with attributes, or constructions of them, as `like` is a class or an object."""
     if depth >= DEEPEST:
         return
-    package = kind.__module__.partition(".")[0]
-    sets = re.compile(rf"self\.{attribute}\s*[:=]|def {attribute}\b")
     found = 0
-    for candidate in _module_classes(package):
-        if candidate is kind or found >= MOST_CANDIDATES or not sets.search(_source(candidate)):
+    for candidate in classes_with(kind, attributes, keyword)[:MOST_TRIED]:
+        path = f"{candidate.__module__}:{candidate.__qualname__}"
+        if isinstance(like, NameSpec):
+            yield NameSpec(path)
             continue
-        call = working_call(candidate, depth + 1)
-        if call is not None:
-            found += 1
-            yield call
-
-
-def _module_classes(package: str) -> list[type]:
-    modules = [
-        m for n, m in sys.modules.items() if n.partition(".")[0] == package and m is not None
-    ]
-    return [
-        value
-        for module in modules
-        for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == module.__name__ and is_own_module(value)
-    ]
-
-
-@cache
-def _source(kind: type) -> str:
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):
-        return ""
+        is_built = found < MOST_CANDIDATES and not issubclass(candidate, BaseException)
+        if is_built:
+            call = working_call(candidate, depth + 1)
+            if call is not None:
+                found += 1
+                yield call

@@ -9,14 +9,14 @@ import os
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from torch import nn
 
 from esper_audit.probes.recipes.plain_data import decode_value
-from esper_audit.probes.recipes.values import CallSpec, NameSpec, Value
+from esper_audit.probes.recipes.values import CallSpec, NameSpec, TupleSpec, Value
 
 TABLE = os.path.join(os.path.dirname(__file__), "guesses.yaml")
 SCALARS: dict[str, tuple[type, ...]] = {
@@ -25,6 +25,7 @@ SCALARS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "str": (str,),
 }
+SEQUENCE_OF_INTS = re.compile(r"\b([Tt]uple|[Ll]ist|Sequence|Iterable)\[int\b[^\]]*\]")
 DEEPEST = 2  # a module that takes a module that takes a module
 
 
@@ -58,13 +59,47 @@ def guesses_for(parameter: inspect.Parameter, depth: int = 0) -> tuple[Value, ..
     text = annotation_text(parameter.annotation)
     if not text:
         return named or (32,)
-    if text in SCALARS:
-        fitting = tuple(value for value in named if _is_scalar(value, text))
-        return fitting or tuple(map(decode_value, matching_row("annotation", text)))
     typed = tuple(map(decode_value, matching_row("annotation", text)))
-    if text.startswith(("int", "float", "str", "Union", "typing.Union", "Any")):
+    kinds = [kind for kind in _alternatives_in(text) if kind in SCALARS]
+    fitting = tuple(v for v in named if any(_is_scalar(v, kind) for kind in kinds))
+    if text in SCALARS:
+        return fitting or typed
+    if kinds:
+        plain = map(decode_value, matching_row("annotation", kinds[0]))
+        return (*fitting, *_of_length(text, named), *typed, *named, *plain)
+    if text == "Any":
         return (*named, *typed) or (32,)
-    return (*typed, *named) or (32,)
+    return (*_of_length(text, named), *typed, *named) or (32,)
+
+
+def _of_length(text: str, named: Sequence[Value]) -> Iterator[Value]:
+    """Yield the likely lists of a name, and its numbers repeated, where an annotation asks for whole numbers."""
+    found = SEQUENCE_OF_INTS.search(text)
+    if not found:
+        return
+    counts = (
+        [found[0].count("int")] if found[1].lower() == "tuple" and "..." not in found[0] else []
+    )
+    for value in named:
+        items = value.items if isinstance(value, TupleSpec) else value
+        if isinstance(items, (list, tuple)) and (not counts or len(items) in counts):
+            yield TupleSpec(tuple(items)) if counts else list(items)
+    for value in named:
+        if isinstance(value, int) and not isinstance(value, bool):
+            yield TupleSpec((value,) * counts[0]) if counts else [value] * 2
+
+
+def _alternatives_in(text: str) -> list[str]:
+    """Return the types that the text of an annotation allows."""
+    inner = text[len("Union[") : -1] if text.startswith("Union[") else text
+    depth, parts = 0, [""]
+    for character in inner:
+        depth += (character == "[") - (character == "]")
+        if depth == 0 and character in "|,":
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
 
 
 def _is_scalar(value: Value, kind: str) -> bool:

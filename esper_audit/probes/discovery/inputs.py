@@ -9,15 +9,17 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
+from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.guesses import (
     annotation_text,
     guesses_for,
     matching_row,
     required_parameters,
 )
-from esper_audit.probes.discovery.layouts import BATCH, LENGTH
-from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value
+from esper_audit.probes.discovery.layouts import BATCH, LENGTH, grid_of, length_of
+from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, tensors_in
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 PLAIN_ANNOTATIONS = frozenset({"int", "float", "bool", "str"})
 
 
@@ -56,22 +58,32 @@ def _arguments(parameters: list[inspect.Parameter], values: list[Value]) -> Argu
 
 LISTED = re.compile(r".*\b([Ll]ist|Sequence|Iterable|[Tt]uple)\[(\w+\.)*Tensor.*")
 MAPPED = re.compile(r".*\b([Dd]ict|Mapping)\b.*|TensorDict")
+SEVERAL = re.compile(
+    r"\w*(inputs|features|feats|feature_maps|maps|tensors|outputs|levels|pyramid|xs|list|fmaps)",
+    re.IGNORECASE,
+)
 MOST_KEYS = 4
 MOST_OF_A_KEY = 6
 
 
 def first_values(
-    parameter: inspect.Parameter, inputs: Sequence[TensorSpec], forward: Callable[..., object]
+    parameter: inspect.Parameter,
+    inputs: Sequence[TensorSpec],
+    pyramids: Sequence[list[TensorSpec]],
+    forward: Callable[..., object],
 ) -> Iterator[tuple[TensorSpec, Value]]:
     """Yield the likely first arguments, each with its first tensor, as a list or dictionary where one is meant.
 
-    The keys of a dictionary are those that the source of `forward` reads.
+    The keys of a dictionary are those that the source of `forward` reads. `pyramids` are lists of pictures.
     """
     text = annotation_text(parameter.annotation)
     keys = _keys_read(forward, parameter.name)
     if keys and (MAPPED.fullmatch(text) or not text):
         for specs in itertools.product(inputs[:MOST_OF_A_KEY], repeat=len(keys[:MOST_KEYS])):
             yield specs[0], dict(zip(keys, specs, strict=False))
+    if LISTED.fullmatch(text) or (not text and SEVERAL.fullmatch(parameter.name)):
+        for pictures in pyramids:
+            yield pictures[0], [*pictures]
     if LISTED.fullmatch(text):
         for spec in inputs:
             yield spec, [spec, spec]
@@ -107,6 +119,23 @@ def call_parameters(forward: Callable[..., object]) -> list[inspect.Parameter]:
     return []
 
 
+def with_optional(
+    forward: Callable[..., object], call: Arguments, failure: TrialFailure
+) -> Iterator[Arguments]:
+    """Yield the call with an argument that may be left out added where a failure asks for it."""
+    specs = tensors_in(call)
+    is_none = "NoneType" in failure.message
+    for number, parameter in enumerate(inspect.signature(forward).parameters.values()):
+        name = parameter.name
+        is_given = name in call.kwargs or number < len(call.args)
+        is_meant = re.search(rf"\b{re.escape(name)}\b", failure.message) or (
+            is_none and parameter.default is None and name in failure.names
+        )
+        if specs and is_meant and not is_given and parameter.kind in NAMED:
+            values = _values_of(parameter, specs[0])
+            yield from (call.with_value(name, value) for value in values if value is not None)
+
+
 def is_plain(parameter: inspect.Parameter) -> bool:
     """Return whether a parameter is annotated as a number or a text."""
     return annotation_text(parameter.annotation) in PLAIN_ANNOTATIONS
@@ -128,7 +157,7 @@ def tensors_of_kind(kind: str, first: TensorSpec) -> Iterator[Value]:
     """Yield the values of a kind of argument, in relation to the first input."""
     shape = first.shape
     batch = shape[0] if shape else BATCH
-    length = _length_of(first)
+    length = length_of(first)
     width = 32 if not first.is_floating else (shape[1] if len(shape) > 3 else shape[-1])
     table: dict[str, list[Value]] = {
         "same": [first],
@@ -140,6 +169,8 @@ def tensors_of_kind(kind: str, first: TensorSpec) -> Iterator[Value]:
         "square-mask": [TensorSpec((length, length), "bool"), TensorSpec((batch, 1, length, length), "bool")],
         "none": [None],
         "one": [1],
+        "rows": [grid_of(first)[0]],
+        "columns": [grid_of(first)[1]],
         "lengths": [TensorSpec((batch,), "int64", length, length + 1)],
         "ratios": [TensorSpec((batch,), "float32", 0.6, 1.0)],
         "emb": [TensorSpec((batch, width)), TensorSpec((batch, 32))],
@@ -149,9 +180,3 @@ def tensors_of_kind(kind: str, first: TensorSpec) -> Iterator[Value]:
         "class-map": [TensorSpec((batch, *shape[2:]), "int64", 0, 2)],
     }  # fmt: skip
     yield from table[kind]
-
-
-def _length_of(first: TensorSpec) -> int:
-    """Return the number of positions of the first input."""
-    shape = first.shape
-    return shape[1] if len(shape) > 1 else LENGTH

@@ -16,7 +16,6 @@ from torch.overrides import resolve_name
 
 from esper_audit.findings.coverage import NOT_CHECKED, ClassCoverage, Stage
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
-from esper_audit.probes.discovery.call_sites import find_call_sites as find_call_sites
 from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.guesses import guess_table
 from esper_audit.probes.discovery.lengths import length_problem
@@ -30,6 +29,7 @@ from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import recipes_from_plain
 from esper_audit.probes.recipes.smaller_recipe import full_recipe
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
+from esper_audit.probes.source_calls.call_sites import find_call_sites as find_call_sites
 from esper_audit.probes.subject.subject import BIRTH
 from esper_audit.probes.units import Unit, measure_unit
 from esper_audit.probes.universal import UniversalProbe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ LENGTH = 8
 SIDE = 16  # of a picture
 VOLUME = 8
 LEAVES_READ = 6
+MOST_CHANNELS = 1024
 GENERIC = (
     (BATCH, 3, 32, 32),
     (BATCH, 32, SIDE, SIDE),
@@ -63,6 +65,23 @@ def _from_arguments(build: Arguments) -> Iterator[TensorSpec]:
                 yield TensorSpec((BATCH, count, sides[0], sides[0]))
                 yield TensorSpec((BATCH, count, 4, sides[0], sides[0]))
                 yield TensorSpec((BATCH, count, sides[0]))
+
+
+def feature_pyramids(build: Arguments) -> list[list[TensorSpec]]:
+    """Return lists of pictures, each half as large as the one before, of the channels of a list."""
+    found: dict[tuple[int, ...], None] = {}
+    for value in build.kwargs.values():
+        channels = _sides(value) if isinstance(value, (list, TupleSpec)) else ()
+        if len(channels) > 1 and min(channels) > 0 and max(channels) <= MOST_CHANNELS:
+            found[channels] = None
+    return [
+        [
+            TensorSpec((BATCH, count, *[max(1, largest >> number)] * 2))
+            for number, count in enumerate(channels)
+        ]
+        for channels in found
+        for largest in (2 * SIDE, 4 * SIDE)
+    ]
 
 
 def _sides(size: Value) -> tuple[int, ...]:
@@ -137,3 +156,18 @@ def _from_widths(module: nn.Module) -> Iterator[TensorSpec]:
                 yield TensorSpec((BATCH, LENGTH, width))
                 yield TensorSpec((BATCH, width))
                 yield TensorSpec((BATCH, width, SIDE, SIDE))
+
+
+def length_of(first: TensorSpec) -> int:
+    """Return the number of positions of the first input."""
+    shape = first.shape
+    return shape[1] if len(shape) > 1 else LENGTH
+
+
+def grid_of(first: TensorSpec) -> tuple[int, int]:
+    """Return the rows and columns of a picture, or of positions that are those of a picture."""
+    if len(first.shape) > 3:
+        return first.shape[2], first.shape[3]
+    length = length_of(first)
+    rows = next(rows for rows in range(math.isqrt(length), 0, -1) if length % rows == 0)
+    return rows, length // rows

@@ -14,8 +14,13 @@ from esper_audit.findings.coverage import RecipeOrigin, Stage
 from esper_audit.probes.discovery.call_repair import repaired_calls
 from esper_audit.probes.discovery.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure
-from esper_audit.probes.discovery.inputs import call_arguments, call_parameters, first_values
-from esper_audit.probes.discovery.layouts import first_inputs
+from esper_audit.probes.discovery.inputs import (
+    call_arguments,
+    call_parameters,
+    first_values,
+    with_optional,
+)
+from esper_audit.probes.discovery.layouts import feature_pyramids, first_inputs
 from esper_audit.probes.discovery.trial import TrialResult, attempt_build, attempt_call, reason_of
 from esper_audit.probes.recipes.materialise import FunctionModule, import_name
 from esper_audit.probes.recipes.recipe import Recipe
@@ -25,10 +30,12 @@ from esper_audit.probes.subject.determinism import deterministic
 
 NETWORK = re.compile(
     r"URLError|ConnectionError|Max retries|Name or service not known|name resolution|LocalEntryNotFound"
-    r"|OfflineMode|outgoing traffic has been disabled|couldn't connect|network is not allowed"
+    r"|WriteForbidden.*(?:hub|checkpoint|cache)|OfflineMode"
+    r"|outgoing traffic has been disabled|couldn't connect|network is not allowed"
 )
 MOST_BUILDS = 40
-MOST_CALLS = 160
+MOST_CALLS = 320
+MOST_CALLS_OF_INPUT = 32  # with one first argument
 MOST_REPAIRS = 5  # of one call, one after the other
 MOST_WORKING_BUILDS = 6
 # Processor seconds, which do not depend on what else the machine does.
@@ -61,7 +68,8 @@ class _Search:
             RecipeOrigin.DEFAULT if self.constructor.needs_nothing else RecipeOrigin.GUESSED
         )
         self.best = TrialResult(Recipe(target, origin=self.origin), Stage.FOUND)
-        self.calls = 0
+        self.calls = self.most_calls = 0
+        self.call_failure: TrialFailure | None = None  # of the last module that was built
         self.call_deadline = self.deadline = 0.0
 
     def run(self) -> TrialResult:
@@ -135,10 +143,12 @@ class _Search:
             module, failure = attempt_build(recipe)
             if module is not None:
                 working += 1
-                before = time.process_time()
+                before, self.call_failure = time.process_time(), None
                 yield recipe, module
                 deadline += time.process_time() - before
-                pending = [*pending, *search.alternatives(arguments), *search.optional(arguments)]
+                lacking = search.lacking_in_call(arguments, self.call_failure)
+                others = search.alternatives(arguments), search.optional(arguments)
+                pending = [*lacking, *pending, *others[0], *others[1]]
             elif failure is not None:
                 pending = self._pending_after(arguments, failure, pending)
             if is_fixed or time.process_time() > min(deadline, self.deadline):
@@ -164,11 +174,16 @@ class _Search:
         self.calls = 0
         self.call_deadline = min(time.process_time() + CALL_SECONDS, self.deadline)
         inputs = first_inputs(module, recipe.build)
-        for calls in _calls(forward, inputs):
+        pyramids = feature_pyramids(recipe.build)
+        for calls in _calls(forward, inputs, pyramids):
+            self.most_calls = min(MOST_CALLS, self.calls + MOST_CALLS_OF_INPUT)
             for arguments, distance in calls:
+                if self.calls >= self.most_calls:
+                    break
                 attempt = self._repaired(replace(recipe, call=arguments), module)
                 if attempt.stage is Stage.RUN:
                     return attempt
+                self.call_failure = self.call_failure or attempt.failure
                 if attempt.stage is Stage.FED or not result.reason:
                     result = attempt
                 if self._is_spent() or (distance and result.stage is Stage.FED):
@@ -184,7 +199,7 @@ class _Search:
         pending = [(recipe, 0)]
         seen: list[Arguments] = []
         first: TrialResult | None = None
-        while pending and not self._is_spent():
+        while pending and self.calls < self.most_calls and not self._is_spent():
             tried, depth = pending.pop(0)
             if tried.call in seen:
                 continue
@@ -195,7 +210,11 @@ class _Search:
                 return result
             first = first or result
             if result.failure is not None and depth < MOST_REPAIRS:
-                repairs = repaired_calls(tried.call, result.failure)
+                forward = self.function if self.is_function else module.forward
+                repairs = (
+                    *with_optional(forward, tried.call, result.failure),
+                    *repaired_calls(tried.call, result.failure),
+                )
                 pending = [*((replace(tried, call=r), depth + 1) for r in repairs), *pending]
         return first or TrialResult(recipe, Stage.BUILT)
 
@@ -209,14 +228,16 @@ def _staleness(stored: StoredRecipe, result: TrialResult) -> str:
 
 
 def _calls(
-    forward: Callable[..., object], inputs: Sequence[TensorSpec]
+    forward: Callable[..., object],
+    inputs: Sequence[TensorSpec],
+    pyramids: Sequence[list[TensorSpec]],
 ) -> Iterator[Iterator[tuple[Arguments, int]]]:
     """Yield the calls with each first argument, the likeliest before, with their distance from it."""
     parameters = call_parameters(forward)
     if not parameters:
         yield iter([(Arguments(), 0)])
         return
-    for first, value in first_values(parameters[0], inputs, forward):
+    for first, value in first_values(parameters[0], inputs, pyramids, forward):
         yield call_arguments(parameters, first, value)
 
 

@@ -9,6 +9,7 @@ import functools
 import inspect
 import math
 import sys
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,12 @@ MOST_READ = 1 << 20  # elements of a tensor whose range is read
 ORDINARY = 8.0  # normally distributed values lie within
 NEAR_ZERO = 0.2  # a least value below this share of the largest one counts as zero
 FINE = 20  # a number of ids below this is exact
+# Methods of built-in types, which have no module.
+DESCRIPTORS = (
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+)
 CONTAINERS = (nn.Sequential, nn.ModuleList)
 MODULES_OF_FUNCTIONS = (
     "torch",
@@ -173,6 +180,8 @@ def _object(value: Any, inner: Callable[[Any], Value]) -> Value:
     if isinstance(value, (range, slice)):
         parts = tuple(inner(part) for part in (value.start, value.stop, value.step))
         return CallSpec(path_of(type(value)), parts)
+    if isinstance(value, DESCRIPTORS):
+        raise NotDescribable(f"a method of a built-in type, {value.__qualname__}")
     if inspect.isroutine(value):
         return NameSpec(_path_of_function(value))
     return _by_constructor(value, inner)

@@ -18,12 +18,6 @@ from torch import nn
 
 from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.discovery.constant_values import (
-    Unknown,
-    computed,
-    drawn_tensor,
-    negated,
-)
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe
@@ -36,6 +30,12 @@ from esper_audit.probes.recipes.values import (
     Value,
 )
 from esper_audit.probes.recording.description import NotDescribable, describe, path_of
+from esper_audit.probes.source_calls.constant_values import (
+    Unknown,
+    computed,
+    drawn_tensor,
+    negated,
+)
 
 CASTS = {
     "float": "float32", "double": "float64", "half": "float16",

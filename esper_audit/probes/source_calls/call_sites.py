@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from esper_audit.probes.discovery.source_reader import recipes_in_text
 from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes
 from esper_audit.probes.recipes.smaller_recipe import smaller_recipe
+from esper_audit.probes.source_calls.source_reader import recipes_in_text
 
 FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.) ?(.*)$", re.MULTILINE)

@@ -1,0 +1,142 @@
+"""What a class asks of an argument: the attributes that it reads of it, and the classes that have them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import TypeGuard
+
+from torch import nn
+
+# Any module has these.
+COMMON = frozenset(dir(nn.Module)) | {"training"}
+FILE_CLASSES = dict[str, ast.ClassDef]
+
+
+@cache
+def attributes_read(kind: type, name: str) -> frozenset[str]:
+    """Return the attributes that a class reads of a parameter of its constructor, without those of any module."""
+    owner = next((base for base in kind.__mro__ if "__init__" in vars(base)), kind)
+    found: set[str] = set()
+    aliases: set[str] = set()
+    for function in _methods(owner, only="__init__"):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Attribute) and _is_name(node.value, name):
+                found.add(node.attr)
+            if isinstance(node, ast.Assign) and _is_name(node.value, name):
+                aliases |= {t.attr for t in node.targets if isinstance(t, ast.Attribute)}
+    for function in _methods(kind):
+        reads = (node for node in ast.walk(function) if isinstance(node, ast.Attribute))
+        for node in reads:
+            inner = node.value
+            if isinstance(inner, ast.Attribute) and inner.attr in aliases:
+                found |= {node.attr} if _is_name(inner.value, "self") else set()
+    return frozenset(found) - COMMON
+
+
+def attributes_of_name(kind: type, name: str) -> list[str]:
+    """Return the attributes that the file of a class reads of what has the name of a parameter, in order."""
+    text = _text(inspect.getsourcefile(kind) or "")
+    read = re.compile(rf"(?<![\w.])(?:self\.)?{re.escape(name)}\.([A-Za-z_]\w*)(?!\w|\s*\()")
+    return [*dict.fromkeys(read.findall(text))]
+
+
+def classes_with(kind: type, attributes: Iterable[str], keyword: str = "") -> list[type]:
+    """Return the other classes of the package that set attributes, those with most of them first.
+
+    `keyword` is a parameter that their `forward` must have.
+    """
+    wanted = frozenset(attributes)
+    words = "|".join(map(re.escape, sorted(wanted | {keyword} - {""})))
+    is_near = re.compile(rf"\b(?:{words})\b\s*[:=(,)]").search
+    ranked: list[tuple[int, int, type]] = []
+    for number, candidate in enumerate(_package_classes(kind.__module__.partition(".")[0])):
+        file = vars(sys.modules[candidate.__module__]).get("__file__") or ""
+        if candidate is kind or not is_near(_text(file)):
+            continue
+        count = len(wanted & attributes_set(candidate)) + _takes(candidate, keyword)
+        if count and (not keyword or _takes(candidate, keyword)):
+            ranked.append((-count, number, candidate))
+    return [candidate for _, _, candidate in sorted(ranked, key=lambda one: one[:2])]
+
+
+def _takes(kind: type, keyword: str) -> bool:
+    """Return whether the `forward` of a class has a parameter."""
+    forward = inspect.getattr_static(kind, "forward", None)
+    return inspect.isfunction(forward) and keyword in forward.__code__.co_varnames
+
+
+@cache
+def attributes_set(kind: type) -> frozenset[str]:
+    """Return the attributes that a class and its bases set or define."""
+    package = kind.__module__.partition(".")[0]
+    own = [base for base in kind.__mro__ if base.__module__.partition(".")[0] == package]
+    found: set[str] = set()
+    for base in own:
+        found |= set(vars(base)) | set(vars(base).get("__annotations__", {}))
+        nodes = (node for function in _methods(base) for node in ast.walk(function))
+        found |= {node.attr for node in nodes if _is_set_on_self(node)}
+    return frozenset(found)
+
+
+def _is_set_on_self(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    """Return whether a node assigns an attribute of `self`."""
+    if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Store):
+        return False
+    return _is_name(node.value, "self")
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    """Return whether an expression is a name."""
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _methods(kind: type, only: str = "") -> Iterator[ast.FunctionDef]:
+    module = sys.modules.get(kind.__module__)
+    node = _classes_in((module and module.__dict__.get("__file__")) or "").get(kind.__qualname__)
+    for statement in node.body if node else ():
+        if isinstance(statement, ast.FunctionDef) and only in ("", statement.name):
+            yield statement
+
+
+@cache
+def _classes_in(path: str) -> FILE_CLASSES:
+    """Return the classes that a file defines at its top and inside these, by qualified name."""
+    try:
+        tree = ast.parse(_text(path))
+    except (SyntaxError, ValueError):
+        return {}
+    found: FILE_CLASSES = {}
+    pending = [("", node) for node in tree.body]
+    while pending:
+        prefix, node = pending.pop()
+        if isinstance(node, ast.ClassDef):
+            found[prefix + node.name] = node
+            pending += [(f"{prefix}{node.name}.", inner) for inner in node.body]
+    return found
+
+
+@cache
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+@cache
+def _package_classes(package: str) -> list[type]:
+    modules = [
+        m for n, m in sys.modules.items() if n.partition(".")[0] == package and m is not None
+    ]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    ]

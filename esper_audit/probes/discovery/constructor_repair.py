@@ -1,0 +1,82 @@
+"""Other arguments of a constructor, as the message of its error suggests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from esper_audit.probes.discovery.failure import TrialFailure
+from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, TupleSpec, Value
+
+NOT_A_SEQUENCE = re.compile(
+    r"not iterable|not subscriptable|has no len\(\)|'int' object has no attr|must be (?:a )?(?:list|tuple|iterable)"
+    r"|must be an iterable|cannot unpack non-iterable|concatenate (?:list|tuple)"
+)
+NOT_A_NUMBER = re.compile(
+    r"unsupported operand type|cannot be interpreted as an integer|must be (?:an )?int|not supported between"
+)
+LENGTHS = re.compile(
+    r"\blen(?:gths?)?\b|index out of range|number of|not enough values|too many values"
+)
+EQUAL = re.compile(r"==|(?:must|should|to) (?:be )?(?:equal|match|the same)|equal to|same as")
+KEYWORD = re.compile(r"[`'\"](\w+)[`'\"]")
+MOST_LISTED = 4
+
+
+def with_keyword(call: CallSpec, name: str, value: Value) -> CallSpec:
+    """Return a construction with one more or another argument."""
+    return CallSpec(call.path, call.args, {**call.kwargs, name: value})
+
+
+def is_of_type(value: Value, name: str) -> bool:
+    """Return whether a value is a class, or an object of a class, of this name."""
+    if isinstance(value, (CallSpec, NameSpec)):
+        return re.split("[:.]", value.path)[-1] == name.rpartition(".")[2]
+    return type(value).__name__ == name
+
+
+def made_equal(arguments: Arguments, message: str) -> Iterator[Arguments]:
+    """Yield the arguments with those that a message calls equal made so."""
+    if not EQUAL.search(message):
+        return
+    words = frozenset(re.findall(r"\w+", message))
+    named = {n: v for n, v in arguments.kwargs.items() if n in words and type(v) in (int, float)}
+    for value in dict.fromkeys(named.values()) if len(named) > 1 else ():
+        yield Arguments(arguments.args, {**arguments.kwargs, **dict.fromkeys(named, value)})
+
+
+def of_other_length(arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+    """Yield the arguments with lists that a failure is about made longer or shorter."""
+    if not LENGTHS.search(failure.message):
+        return
+    lists = {n: v for n, v in arguments.kwargs.items() if isinstance(v, list) and v}
+    lengths = {len(v) for v in lists.values()}
+    for name, value in lists.items():
+        is_meant = name in failure.names or re.search(rf"\b{name}\b", failure.message)
+        others = (*sorted(lengths), len(value) - 1, len(value) + 1, 3, 4, 5) if is_meant else ()
+        for length in dict.fromkeys(others):
+            longer = [*value, *[value[-1]] * length][:length]
+            if longer and len(longer) != len(value):
+                yield arguments.with_value(str(name), longer)
+
+
+def of_other_form(
+    arguments: Arguments, name: str, failure: TrialFailure, default: Any = None
+) -> Iterator[Arguments]:
+    """Yield a list instead of a number where the error asks for one, and the reverse."""
+    value = arguments.kwargs.get(name, default)
+    if isinstance(value, (int, float)) and NOT_A_SEQUENCE.search(failure.message):
+        for length in (2, 3, MOST_LISTED):
+            yield arguments.with_value(name, [value] * length)
+    if isinstance(value, list | TupleSpec | tuple) and NOT_A_NUMBER.search(failure.message):
+        items = value.items if isinstance(value, TupleSpec) else value
+        if items:
+            yield arguments.with_value(name, items[0])
+
+
+def named_keywords(failure: TrialFailure) -> list[str]:
+    """Return the keywords that an error asks for: a missing key, or a name that must be passed in."""
+    if failure.type == "KeyError" or re.search(r"must be|required|missing|need", failure.message):
+        return KEYWORD.findall(failure.message)
+    return []

@@ -1,0 +1,233 @@
+"""What a search finds for arguments that only the body of a class explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from esper_audit.findings.coverage import Stage
+from esper_audit.probes.discovery.argument_use import attributes_read, classes_with
+from esper_audit.probes.discovery.search import find_recipe
+from esper_audit.probes.recipes.recipe import Recipe
+
+pytestmark = pytest.mark.torch
+
+
+class Tower(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.tower_width = width
+        self.mix = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, *, doubled: bool = False) -> Tensor:
+        mixed: Tensor = self.mix(x)
+        return mixed * 2 if doubled else mixed
+
+
+class OnTower(nn.Module):
+    """Reads an attribute of the module that it is given."""
+
+    def __init__(self, net) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.net = net
+        self.out = nn.Linear(net.tower_width, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(self.net(x, doubled=True))
+        return out
+
+
+class ByKeyword(nn.Module):
+    """Calls the module that it is given with a keyword."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.net(x, doubled=True)
+        return out
+
+
+class FromSettings(nn.Module):
+    """Reads settings that no class declares."""
+
+    def __init__(self, config) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.mix = nn.Linear(config.n_embd, config.n_embd * config.expansion_factor)
+        self.head = Head(config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.mix(x))
+        return out
+
+
+class Head(nn.Module):
+    def __init__(self, settings: SimpleNamespace) -> None:
+        super().__init__()
+        self.out = nn.Linear(settings.n_embd * settings.expansion_factor, settings.head_width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(x)
+        return out
+
+
+class Wide(nn.Module):
+    expansion = 2
+
+    def __init__(self, planes: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(planes, planes * self.expansion)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.mix(x)
+        return out
+
+
+class OfBlocks(nn.Module):
+    """Is given a class with an attribute."""
+
+    def __init__(self, block) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.block = block(8)
+        self.out = nn.Linear(8 * block.expansion, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(self.block(x))
+        return out
+
+
+class Depthwise(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int, groups: int) -> None:
+        super().__init__()
+        if not in_channels == out_channels == groups:
+            raise ValueError("only in_channels == out_channels == groups is supported")
+        self.conv = nn.Conv1d(in_channels, out_channels, 1, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        return out
+
+
+class Stages(nn.Module):
+    """Wants one stride less than channels."""
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int]) -> None:
+        super().__init__()
+        if len(strides) != len(channels) - 1:
+            raise ValueError("the length of strides must be that of channels without one")
+        pairs = zip(channels[:-1], channels[1:], strides, strict=True)
+        self.convs = nn.Sequential(*[nn.Conv2d(a, b, 3, stride) for a, b, stride in pairs])
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.convs(x)
+        return out
+
+
+class Kernel(nn.Module):
+    """Takes one size of a kernel or several."""
+
+    def __init__(self, kernel_size: int | Sequence[int], stride: int | Sequence[int]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, kernel_size, stride, padding=1)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        return out + x
+
+
+class Pyramid(nn.Module):
+    """Takes a list of pictures, one for each number of channels."""
+
+    def __init__(self, channels: list[int]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList([nn.Conv2d(count, 4, 1) for count in channels])
+
+    def forward(self, features):  # type: ignore[no-untyped-def]
+        if len(features) != len(self.convs):
+            raise ValueError("another number of pictures")
+        return [conv(x) for conv, x in zip(self.convs, features, strict=True)]
+
+
+class Crossing(nn.Module):
+    """Wants an argument that has a default."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        assert context is not None, "context must be passed in"
+        out: Tensor = self.mix(x) + context.mean(1, keepdim=True)
+        return out
+
+
+class Named(nn.Module):
+    """Takes a dictionary of pictures whose keys it does not name."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 1)
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        return {key: self.conv(value) for key, value in zip(x.keys(), x.values(), strict=True)}
+
+
+class Grid(nn.Module):
+    """Takes positions of a picture with its two sides."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim, 1)
+
+    def forward(self, x: Tensor, H, W) -> Tensor:  # type: ignore[no-untyped-def]  # noqa: N803 - read by name
+        batch, _, width = x.shape
+        out: Tensor = self.conv(x.transpose(1, 2).view(batch, width, H, W))
+        return out
+
+
+FOUND = (
+    OnTower, ByKeyword, FromSettings, OfBlocks, Depthwise, Stages, Kernel, Pyramid, Crossing,
+    Named, Grid,
+)  # fmt: skip
+
+
+def recipe_of(kind: type) -> Recipe:
+    result = find_recipe(f"{__name__}:{kind.__qualname__}")
+    assert result.stage is Stage.RUN, result.reason
+    return result.recipe
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_a_class_whose_arguments_its_body_explains_runs(kind: type) -> None:
+    assert recipe_of(kind).has_tensors()
+
+
+def test_the_attributes_that_a_class_reads_are_those_of_the_argument_and_its_alias() -> None:
+    assert attributes_read(OnTower, "net") == {"tower_width"}
+    assert attributes_read(ByKeyword, "net") == frozenset()  # any module can be called
+
+
+def test_the_class_with_most_of_the_attributes_comes_first() -> None:
+    assert classes_with(OnTower, ["tower_width", "mix"])[0] is Tower
+    assert classes_with(OnTower, [], keyword="doubled") == [Tower]
+    assert classes_with(OnTower, ["no_class_has_this"]) == []
+
+
+class Opaque(nn.Module):
+    """Cannot be built by any guess."""
+
+    def __init__(self, thing) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        raise RuntimeError("no")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+def test_what_no_guess_builds_is_found_and_no_more() -> None:
+    assert find_recipe(f"{__name__}:Opaque").stage is Stage.FOUND
