@@ -12,6 +12,7 @@ from esper_audit.source.idioms.attention.causal_masks import (
     MASK_MAKERS,
     holders,
     is_cut,
+    is_picked,
     mask_uses,
 )
 from esper_audit.source.syntax.enclosing import blocks
@@ -29,7 +30,8 @@ class UncutCausalMask(Rule):
     broadcasts against another axis.
 
     Quiet: a mask that the function has just made itself; one that is applied whole everywhere (a fixed
-    length), or cut everywhere; its sizes; a mask that is handed to a function.
+    length), or cut everywhere; its sizes; a mask that is handed to a function; rows of the mask by their
+    positions, as over a cache, which is of the full length.
 
     Tickets: real code
     """
@@ -42,6 +44,27 @@ class UncutCausalMask(Rule):
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = (
+        Valid(
+            "rows of the positions of the queries, over a whole cache of keys",
+            """
+            import torch
+            from torch import nn
+
+            class Decoder(nn.Module):
+                def __init__(self, context):
+                    super().__init__()
+                    self.mask = torch.tril(torch.ones(context, context, dtype=torch.bool))
+
+                def forward(self, q, k, v, positions, start):
+                    n = q.shape[-2]
+                    if self.cache is not None:
+                        k, v = self.cache.update(positions, k, v)
+                        mask = self.mask.narrow(0, start, n) if start else self.mask[positions]
+                        last = self.mask[None, start, None, :]
+                        return self.attend(q, k, v, mask, last)
+                    return self.attend(q, k, v, self.mask[:n, :n], None)
+            """,
+        ),
         Valid(
             "a mask that the function has just made at the length of the input",
             """
@@ -239,8 +262,9 @@ class UncutCausalMask(Rule):
             return
         uses = [use for use, _ in mask_uses(node, file) if isinstance(use, ast.Attribute)]
         cuts = [use for use in uses if is_cut(use, file)]
-        for use in uses:
-            if cuts and use not in cuts and _is_applied(use, file) and not _is_fresh(use, file):
+        whole = [use for use in uses if use not in cuts and not is_picked(use, file)]
+        for use in whole:
+            if cuts and _is_applied(use, file) and not _is_fresh(use, file):
                 message = f"`{dotted(use)}` of the full length is applied here, and line {cuts[0].lineno} cuts it"
                 yield Violation(use, f"{message}. Cut it to the length of the input.")
 

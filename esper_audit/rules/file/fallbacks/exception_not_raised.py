@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.branches.admitted_values import is_ruled_out
+from esper_audit.source.idioms.branches.unreachable_code import is_unreachable
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
@@ -35,7 +35,8 @@ class ExceptionNotRaised(Rule):
 
     Quiet: functions that make exceptions for their callers to raise: those that return nothing else
     but None, that are annotated so, or whose result the file raises; abstract methods; classes of
-    exceptions that the file defines; the `else` behind a branch for each value that is admitted.
+    exceptions that the file defines; the `else` behind a branch for each value that is admitted; code that
+    nothing of the file can run.
 
     Tickets: real code
     """
@@ -103,6 +104,56 @@ class ExceptionNotRaised(Rule):
 
             def stop():
                 TimeoutError("late")
+            """,
+        ),
+        Valid(
+            "what nothing runs: a branch on a constant, a nested function, a definition that is replaced",
+            """
+            VERBOSE = False
+            __all__ = ["Loader"]
+
+
+            class Loader:
+                groups = 1
+
+                def __init__(self, kind):
+                    if kind not in ("a", "b"):
+                        raise KeyError(kind)
+                    self.depth = 2
+                    if kind == "c":
+                        ValueError(kind)
+
+                def load(self, mode):
+                    assert mode == "x" or mode == "y"
+                    if VERBOSE:
+                        Warning("slow")
+                    if self.depth > 2:
+                        ValueError("deep")
+                    if mode == "x":
+                        return 1
+                    elif mode == "y":
+                        return 2
+                    else:
+                        ValueError(mode)
+
+                def _old(self):
+                    ValueError("old")
+
+
+            class Unlisted:
+                def load(self):
+                    ValueError("unlisted")
+
+
+            def read():
+                def helper():
+                    ValueError("unused")
+
+                return 1
+
+
+            def read():
+                return Loader("a")
             """,
         ),
         Valid(
@@ -204,7 +255,7 @@ class ExceptionNotRaised(Rule):
             return
         made = node.value
         function = made.func if isinstance(made, ast.Call) else made
-        if file.resolve(function) != f"builtins.{name}" or is_ruled_out(node, file):
+        if file.resolve(function) != f"builtins.{name}" or is_unreachable(node, file):
             return
         code = " ".join(file.code(made).split())
         if isinstance(node, ast.Return):

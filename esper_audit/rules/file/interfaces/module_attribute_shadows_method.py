@@ -9,6 +9,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.interfaces import module_attribute_shadows_method_cases as cases
 from esper_audit.rules.rule import Options, Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.branches.unreachable_code import is_unused
 from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import class_table, is_property
 from esper_audit.source.idioms.classes.module_methods import (
@@ -57,7 +58,8 @@ class ModuleAttributeShadowsMethod(Rule):
     public name (option `procedures`); a value that can be called: a method, a function, a lambda,
     `functools.partial`, `torch.compile`; abstract overrides, those that raise, and the stubs of
     `typing.overload`; an attribute named as a conversion (`type`, `half`, `cpu`), which torch calls on
-    the whole model, and on no child; classes that are no modules.
+    the whole model, and on no child; classes that are no modules, that `__all__` leaves out and the file
+    uses nowhere, or that a later class replaces.
 
     Tickets: real code
     """
@@ -89,7 +91,9 @@ class ModuleAttributeShadowsMethod(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report what hides or replaces a method of a module."""
-        if not _may_shadow(node):
+        if not isinstance(node, (ast.expr, ast.stmt)) or not _may_shadow(node):
+            return
+        if is_unused(node, file):
             return
         if isinstance(node, Function):
             yield from self._check_override(node, file)

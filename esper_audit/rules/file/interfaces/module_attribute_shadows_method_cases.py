@@ -6,6 +6,33 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a class that `__all__` leaves out and nothing uses, and one that is replaced",
+        """
+        from torch import nn
+
+        __all__ = ["Tower", "Net"]
+
+
+        class Unlisted(nn.Module):
+            def train(self, mode=True):
+                super().train(mode)
+                self.frozen.eval()
+
+
+        class Net(nn.Module):
+            def eval(self):
+                super().eval()
+
+
+        class Net(nn.Module):
+            pass
+
+
+        class Tower(nn.Module):
+            pass
+        """,
+    ),
+    Valid(
         "a procedure with a callback",
         """
         from torch import nn

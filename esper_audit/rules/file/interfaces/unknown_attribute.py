@@ -10,6 +10,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.interfaces import unknown_attribute_cases as cases
 from esper_audit.rules.rule import Options, Rule, Triggers, Violation
+from esper_audit.source.idioms.branches.unreachable_code import is_unreachable
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.classes.unset_attributes import (
@@ -59,7 +60,8 @@ class UnknownAttribute(Rule):
     attribute that a subclass in the file has, that other code of the file sets, or whose name the class
     passes on with itself (`hasattr(self, "x")`); a method that a plain class calls where only a value
     has a similar name, as a class beside it brings it; a private method that is called only for an
-    argument which is None by default, or below conditions only; the `else` of a layer that is always
+    argument which is None by default, or below conditions only; code that nothing of the file can run, and
+    methods that it puts on another class; the `else` of a layer that is always
     there; a branch that the constants of the class, of the method or of every call in the file rule out,
     or for a text that the file names nowhere else; what a forward always reads and a comment took out; a method
     that is called in training only; modules without a forward, and classes whose name a later one takes;
@@ -103,7 +105,7 @@ class UnknownAttribute(Rule):
                 yield Violation(node, f"asks the {what} for an attribute, and no object")
 
     def _unset(self, definition: ast.ClassDef, file: FileView) -> Iterator[Violation]:
-        uses = list(unset_attributes(definition, file))
+        uses = [u for u in unset_attributes(definition, file) if not is_unreachable(u.node, file)]
         names = {use.name for use in uses}
         if len(names) >= MANY and not self.options.everywhere:
             return

@@ -6,6 +6,78 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "attributes by the names that a caller gives, and a method for another class",
+        """
+        from torch import nn
+
+
+        def fill(module, **values):
+            for name, value in values.items():
+                setattr(module, name, value)
+
+
+        class Filled(nn.Module):
+            def __init__(self, **values):
+                super().__init__()
+                fill(self, **values)
+
+            def forward(self, x):
+                return self.layer(x)
+
+
+        class Made(nn.Module):
+            def __init__(self):
+                super().__init__()
+
+            def forward(self, x):
+                return self.layer(x)
+
+
+        def make(values):
+            made = Made()
+            for name in values:
+                setattr(made, name, values[name])
+            return made
+
+
+        class Dummy(nn.Module):
+            def __init__(self):
+                super().__init__()
+
+            def forward(self, x):
+                return self.outputs
+
+
+        def replace(module):
+            module.forward = Dummy.forward
+        """,
+    ),
+    Valid(
+        "a value below a switch of the class that is off, in four spellings",
+        """
+        from torch import nn
+
+        GATED = False
+
+
+        class Fusion(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.groups = 1
+                self.expand = False
+                self.layer = nn.Linear(width, width)
+
+            def forward(self, x):
+                if self.groups > 1:
+                    x = self.merge(x)
+                x = self.wide(x) if self.expand else self.layer(x)
+                x = x * (GATED and self.gate(x) or 1)
+                if not self.expand:
+                    return x
+                return self.norm(x)
+        """,
+    ),
+    Valid(
         "a class that calls the forward of its subclasses",
         """
         from torch import nn

@@ -10,6 +10,7 @@ from esper_audit.findings.finding import Category, Severity, Span
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.interfaces import unknown_keyword_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.branches.unreachable_code import is_unreachable
 from esper_audit.source.idioms.interfaces.keywords import (
     OwnFunctions,
     has_numpy_alias,
@@ -36,7 +37,8 @@ class UnknownKeyword(Rule):
     names of torch that resemble no keyword, which another version may have; NumPy's names of a keyword,
     which functions of torch take as well (`keepdims`, `axis`); calls below a `try` that catches
     TypeError, and those of a module that shows itself (`__name__ == "__main__"`); a switch that is off by
-    default and that the file names nowhere else; the same call again in a function.
+    default and that the file names nowhere else; code that nothing of the file can run; the same call
+    again in a function.
 
     Tickets: real code
     """
@@ -70,6 +72,8 @@ class UnknownKeyword(Rule):
         )
         unknown = [k for k in node.keywords if known is not None and k.arg not in known]
         if not unknown or _is_attempt(node, file) or _is_demonstration(node, file):
+            return
+        if is_unreachable(node, file):
             return
         named = [(k, similar_name(k.arg or "", known or ())) for k in unknown]
         function = file.code(node.func, parentheses=True)

@@ -6,6 +6,29 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "calls that the constants of the module and of the class rule out",
+        """
+        FUSED = False
+
+
+        def attend(q, k):
+            return q @ k
+
+
+        class Head:
+            def __init__(self):
+                self.groups = 1
+
+            def run(self, q, k, kind):
+                assert kind in ("plain", "scaled")
+                if FUSED:
+                    return attend(q, k, fused=True)
+                if kind == "grouped":
+                    return attend(q, k, grouped=True)
+                return q if self.groups == 1 else attend(q, k, groups=self.groups)
+        """,
+    ),
+    Valid(
         "a module that shows itself, and a method that another class may override",
         """
         class Table:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.rule import Invalid, Options, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.numerics.counts import count_reason
 from esper_audit.source.idioms.numerics.ema_update import literal_number
 from esper_audit.source.idioms.numerics.guards import (
@@ -22,25 +22,33 @@ from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, text_of
 
-NUMBERS = frozenset({"math.log", "math.log2", "math.log10", "numpy.log", "numpy.log2"})
+NUMBERS = frozenset({"math.log", "math.log2", "math.log10"})
+OF_NUMPY = frozenset({"numpy.log", "numpy.log2", "numpy.log10"})
 LOGARITHMS = frozenset({"log", "log2", "log10"})
 EMPTY = "`{}` divides by `{}`, which is 0 where {} is 0: clamp the {} first"
 SINGLE = "`{}` divides by `{}`, which is 0 where {} is 1: treat that case apart"
+
+
+class DivisionByLogOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`lengths`: also report a division by numpy's `log(n)` of a length, which warns for a length of 1."""
+
+    lengths: bool = False
 
 
 class DivisionByLog(Rule):
     """A division by the logarithm of a count, which is zero for none or for one.
 
     What: a division by `log(n + 1)` or `log1p(n)` of a count in a tensor (a degree by `scatter_add`,
-    `bincount` or `index_add`, a sum of a mask) that may be 0; a division by `log(n)` of a length
-    (`len(x)`, `x.shape[i]`, `x.size(i)`) that may be 1.
+    `bincount` or `index_add`, a sum of a mask) that may be 0; a division by `math.log(n)` of a length
+    (`len(x)`, `x.shape[i]`, `x.size(i)`) that may be 1, with the option `lengths` also by numpy's.
 
     Why: the logarithm is exactly 0 for a node without edges, an empty row, a single class. The
     quotient is infinite, and infinity times the 0 of that node is NaN; of plain numbers the division
     raises.
 
     Quiet: a clamp of the count, an epsilon beside the logarithm, a test of the count, logarithms of
-    constants and of values without a known origin.
+    constants and of values without a known origin; lengths by numpy, as of the classes or the users, which
+    are 1 in theory only, and where numpy warns (option `lengths`).
 
     Tickets: real code
     """
@@ -51,6 +59,9 @@ class DivisionByLog(Rule):
     roles = OUTSIDE_TESTS
     precision = "1 of 1 by readers in 27 packages, none in 69 more; 0 of 1 in 28 before"
     triggers = Triggers(calls=LOGARITHMS | {"log1p"})
+
+    Options = DivisionByLogOptions
+    options: DivisionByLogOptions
 
     VALID = (
         Valid(
@@ -71,6 +82,15 @@ class DivisionByLog(Rule):
             def gain(x, values):
                 ranks = torch.arange(len(values)) + 1
                 return x / math.log(2) + values / torch.log2(ranks + 1.0) + values / torch.log(x)
+            """,
+        ),
+        Valid(
+            "the number of the classes, and of the users",
+            """
+            import numpy as np
+            def entropy(p, train):
+                users = len(train.keys())
+                return -(p * np.log2(p)).sum(1) / np.log2(p.shape[1]) + p / np.log2(users)
             """,
         ),
         Valid(
@@ -184,13 +204,30 @@ class DivisionByLog(Rule):
                 ),
             ),
         ),
+        Invalid(
+            "a length of 1 by numpy, with the option `lengths`",
+            """
+            import numpy as np
+            def entropy(p):
+                return -(p * np.log2(p)).sum(1) / np.log2(len(p))
+            """,
+            (
+                (
+                    3,
+                    SINGLE.format(
+                        "-(p * np.log2(p)).sum(1) / np.log2(len(p))", "np.log2(len(p))", "`len(p)`"
+                    ),
+                ),
+            ),
+            options={"lengths": True},
+        ),
     )
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report divisions by a logarithm that may be 0."""
         if not isinstance(node, ast.Call) or is_replaced(node, file):
             return
-        message, subject = _zero(node, file)
+        message, subject = _zero(node, file, lengths=self.options.lengths)
         if not message:
             return
         for division in _divisions(node, file):
@@ -199,11 +236,12 @@ class DivisionByLog(Rule):
                 yield Violation(division, message.format(code, file.code(node)))
 
 
-def _zero(call: ast.Call, file: FileView) -> tuple[str, ast.expr]:
+def _zero(call: ast.Call, file: FileView, *, lengths: bool) -> tuple[str, ast.expr]:
     """Return the message for a logarithm that may be 0, empty for any other, and what it is taken of."""
     subject = call.args[0] if call.args else call
-    if file.resolve(call.func) in NUMBERS and len(call.args) == 1:
-        length = _length(subject, file)
+    if file.resolve(call.func) in NUMBERS | OF_NUMPY and len(call.args) == 1:
+        is_reported = lengths or file.resolve(call.func) in NUMBERS
+        length = _length(subject, file) if is_reported else None
         return (
             (SINGLE.format("{}", "{}", f"`{text_of(length)}`"), subject) if length else ("", call)
         )

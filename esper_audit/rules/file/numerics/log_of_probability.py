@@ -36,7 +36,8 @@ class LogOfProbability(Rule):
     Quiet: an epsilon, a clamp or a maximum inside the logarithm, or on the probability before;
     a logarithm inside `where`, `nan_to_num` or a clamp; a probability that
     a caller of another file passes; a logarithm that is shown; the probability, by its index, of what
-    the function drew by it; a probability that the function divides by, too; a sigmoid of
+    the function drew by it; the function that is registered as `log_softmax`; a probability that the
+    function divides by, too; a sigmoid of
     angles, cosines or a range of constants, which are bounded; `log_`, which autograd refuses on a softmax.
 
     Tickets: real code
@@ -91,6 +92,13 @@ class LogOfProbability(Rule):
                 tokens = torch.multinomial(probs, 1)
                 chosen = torch.gather(probs, 1, tokens)[..., 0]
                 return -torch.log(chosen)
+            def confidence(logits):
+                probs = torch.softmax(logits, dim=-1)
+                drawn = torch.distributions.Categorical(probs=probs).sample()
+                return torch.log(probs.gather(-1, drawn.unsqueeze(-1)))
+            @register(aten._log_softmax, registry=TABLE)
+            def decomposed(x, dim):
+                return torch.log(torch.softmax(x, dim))
             def inverse(z, h):
                 scale = torch.sigmoid(h)
                 return z / scale, -torch.log(scale).sum()

@@ -22,9 +22,11 @@ from esper_audit.source.idioms.norms.quotient_uses import (
     is_contracted,
     is_guarded_by_callers,
     is_of_declared_tensors,
+    is_of_weights_by_callers,
     is_perturbed,
     is_relative_change,
     is_scale,
+    is_share_of_counts,
     is_taken_both_ways,
 )
 from esper_audit.source.idioms.numerics.value_origins import returned
@@ -77,7 +79,8 @@ class UnguardedNormRatio(Rule):
     the sides of a shape, and the norm of a tensor over that of its sum with another (option
     `any_numerator`); a norm that each caller in the file tests; rows of numpy or that no annotation
     declares as tensors, and rows that a function rescales without returning them; hyperparameters and
-    limits such as `max_norm`; counts of all parameters, and shares of them in percent; constructors and
+    limits such as `max_norm`; counts of all parameters, shares of them, and what else is divided by a count;
+    rows that each caller in the file takes from the weights of a model; constructors and
     geometry; decibels (`log10`), which are infinite by definition.
 
     Tickets: deep dive 1.2, B3-PT-01, B3-DRL-14, real code
@@ -137,6 +140,8 @@ class UnguardedNormRatio(Rule):
         if is_count:
             is_known = flow.is_computed_count(core) or flow.is_count(division.left)
             is_known = is_known and not _is_share(division, name)
+            is_known = is_known and not is_share_of_counts(flow, division)
+            is_known = is_known and (flow.is_count(division.left) or self.options.any_numerator)
             return EMPTY.format(name) if is_known else ""
         if len(factors) > 1 or flow.is_normalisation(division, core):
             is_user_data = (
@@ -147,6 +152,7 @@ class UnguardedNormRatio(Rule):
                 and is_of_declared_tensors(flow.function, file)
                 and not has_numpy_norm([o for f in factors for o in flow.origins(f)])
                 and any(map(flow.is_norm_of_rows_given, factors))
+                and not is_of_weights_by_callers(flow, factors, file)
             )
             return OWN if epsilon is None and (self.options.own_norm or is_user_data) else ""
         if is_internal or not flow.is_ratio(division, core, epsilon):

@@ -11,6 +11,34 @@ UNGUARDED = "`{}` divides by the norm `{}` without a guard"
 
 VALID = (
     Valid(
+        "a share of the parameters, what is divided by a count, and rows of weights",
+        """
+        import torch
+
+
+        def trained(model):
+            total = sum(p.numel() for p in model.parameters())
+            free = sum(p.numel() for p in model.parameters() if p.requires_grad)
+            return free / total
+
+
+        def mean_gradient(total, seed):
+            count = sum(p.numel() for p in seed.parameters())
+            return total / count
+
+
+        def nearest(rows: torch.Tensor):
+            rows = rows / torch.linalg.norm(rows, dim=-1, keepdim=True)
+            return rows @ rows.T
+
+
+        def main(path):
+            model = load(path)
+            weights = model.embedding.weight.data
+            return nearest(weights)
+        """,
+    ),
+    Valid(
         "a relative error through a name, and the norm of a window that the object holds",
         """
         import torch
@@ -538,6 +566,7 @@ INVALID = (
             count = sum(p.numel() for p in seed.parameters())
             return (total / count if count > 0 else 0.0)
         """,
+        options={"any_numerator": True},
     ),
     Invalid(
         "the own norm, with the option `own_norm`",

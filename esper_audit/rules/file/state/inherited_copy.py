@@ -13,7 +13,7 @@ from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import ClassTable, class_table
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.names import Function, dotted, parameters
 from esper_audit.text.phrases import quoted
 
 COPYING = frozenset(
@@ -53,7 +53,8 @@ class InheritedCopy(Rule):
     Why: `CausalShape(...).to(device)` is a `Shape`: the override that masks is gone, and later positions
     are seen. Nothing raises, since the base has the same methods.
 
-    Quiet: a subclass with a constructor or a second base of its own, for methods of other names;
+    Quiet: a subclass with a constructor or a second base of its own, an object that is made without an
+    argument of its constructor, for methods of other names;
     `type(self)(...)`, `self.__class__(...)`, `copy.copy(self)`, `dataclasses.replace(self, ...)`; a
     subclass with a method of its own; a class that the file does not derive from; class methods.
 
@@ -95,7 +96,9 @@ class InheritedCopy(Rule):
         if made is None or isinstance(node, Function) is not (method.name in COPYING):
             return
         if isinstance(node, ast.Return) and not (
-            node.value is made and _hands_over_own(made, own_name(method))
+            node.value is made
+            and _hands_over_own(made, own_name(method))
+            and not _leaves_out(made, table.family(owner).method("__init__"))
         ):
             return
         others = [other for other in table.subclasses(owner) if _inherits(other, method, table)]
@@ -128,6 +131,14 @@ def _hands_over_own(made: ast.Call, own: str) -> bool:
     names = [dotted(value).split(".") for value in values]
     owners = {parts[0] for parts in names if len(parts) == 2}
     return owners == {own}
+
+
+def _leaves_out(made: ast.Call, constructor: Function | None) -> bool:
+    """Return whether an object is made without an argument that the constructor takes: of a part alone."""
+    if constructor is None or any(isinstance(a, ast.Starred) for a in made.args):
+        return False
+    taken = [p.arg for p in parameters(constructor.args)][1 + len(made.args) :]
+    return not set(taken) <= {keyword.arg for keyword in made.keywords}
 
 
 def _inherits(heir: ast.ClassDef, method: Function, table: ClassTable) -> bool:

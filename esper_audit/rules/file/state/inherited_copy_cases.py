@@ -6,6 +6,22 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "the structure of an object without its data",
+        """
+        class Graph:
+            def __init__(self, index, kinds, nodes=None, edges=None):
+                self.index, self.kinds = index, kinds
+                self.nodes, self.edges = nodes, edges
+
+            def shared(self, name):
+                index = self.index.shared(name)
+                return Graph(index, self.kinds)
+
+        class Block(Graph):
+            is_block = True
+        """,
+    ),
+    Valid(
         "an object made of two, of subclasses with constructors and bases of their own",
         """
         class Blur:

@@ -35,7 +35,8 @@ class RestoredStateOverwritten(Rule):
     while the log says that the checkpoint was loaded.
 
     Quiet: a new value that is made from the old one (`model = DDP(model)`); a use in between; a new
-    object under a condition; a part of what was loaded (a new head).
+    object under a condition; a part of what was loaded (a new head); a new object that is made of what
+    was given a state in between.
 
     Tickets: real code
     """
@@ -62,7 +63,11 @@ class RestoredStateOverwritten(Rule):
         functions = file.functions(node) if isinstance(node, ast.Call) else []
         if not loaded or not isinstance(node, ast.Call) or not functions:
             return
+        given: set[str] = set()
         for statement in later_statements(file.enclosing(node), functions[-1]):
+            if given & _arguments(statement):
+                return  # the new object takes the state from what was given it
+            given |= _given_state(statement)
             how = self._overwrites(statement, loaded, functions[-1], file)
             if how:
                 message = f"{how}: what line {node.lineno} restored into `{loaded}` is lost"
@@ -110,6 +115,22 @@ class RestoredStateOverwritten(Rule):
             own = [u for u in bound if u.method is method and isinstance(u.value, ast.Call)]
             return bool(own) and not _is_conditional(own[0].node, method, file)
         return False
+
+
+def _arguments(statement: ast.stmt) -> set[str]:
+    """Return what a statement makes an object of."""
+    value = statement.value if isinstance(statement, ast.Assign) else None
+    return {dotted(a) for a in value.args} - {""} if isinstance(value, ast.Call) else set()
+
+
+def _given_state(statement: ast.stmt) -> set[str]:
+    """Return the object that a statement gives a state: `setattr(x, ...)`, `x.state = ...`."""
+    if isinstance(statement, ast.Assign):
+        targets = (t.value for t in statement.targets if isinstance(t, ast.Attribute))
+        return {dotted(target) for target in targets} - {"", "self"}
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    is_set = isinstance(call, ast.Call) and dotted(call.func) == "setattr" and bool(call.args)
+    return {dotted(call.args[0])} if is_set and isinstance(call, ast.Call) else set()
 
 
 def _loaded(node: ast.AST) -> str:

@@ -6,6 +6,22 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "an object that reads its state from a model to which it was given",
+        """
+        class Manager:
+            def __init__(self, model, fresh):
+                self.state = [] if fresh else model.state
+
+            @classmethod
+            def transfer(cls, source, model):
+                manager = Manager(model, True)
+                manager.load_state_dict(source.state_dict())
+                setattr(model, "state", source.state_dict())
+                manager = Manager(model, False)
+                return manager
+        """,
+    ),
+    Valid(
         "the object of which a part was loaded, moved",
         """
         class Pipeline:

@@ -51,10 +51,11 @@ class EvaluationWithGradients(Rule):
     step. Outputs that are collected keep all graphs until the end.
 
     Quiet: a loop that counts or goes over models or a literal list, and random inputs, as in a trial; a
-    result that is detached at once; `no_grad` as a block, as a decorator, around a call of the function
-    in the same file, or by `set_grad_enabled`; a decorator of another package, which may switch them
-    off; functions that use gradients, or whose caller in the file differentiates; a loop that hands the
-    model to other code, as to an attack; the `forward` of a module.
+    result that is detached at once; `no_grad` as a block, as a decorator, around a call of the function in
+    the same file, or by `set_grad_enabled`; a file that imports other packages and nothing of torch; a
+    decorator of another package, which may switch them off; functions that use gradients, or whose caller
+    in the file differentiates; a loop that hands the model to other code, as to an attack; the `forward` of
+    a module.
 
     Tickets: real code
     """
@@ -80,6 +81,8 @@ class EvaluationWithGradients(Rule):
         flows = file.once(TrainingFlows).having(node, EventKind.EVAL)
         if any(_is_without_gradients(flow, forward.node, file) for flow in flows):
             return
+        if not file.once(_has_torch):
+            return  # `torch.no_grad()` is no name there
         if not (_needs_gradients(forward, file) or _is_left_to_others(forward, file)):
             code = quoted(file.code(forward.node))
             message = MESSAGE.format(code, forward.subject, node.lineno)
@@ -102,6 +105,14 @@ def _decorated(switch: ast.Call, forward: TrainingEvent, file: FileView) -> Repl
     return Replacement(
         place, f"@torch.no_grad()\n{indent}", safe=False, description="evaluate without gradients"
     )
+
+
+def _has_torch(file: FileView) -> bool:
+    """Return whether a file imports torch, everything of another module, or nothing at all."""
+    names = [a.name for i in file.nodes(ast.Import) for a in i.names]
+    names += [i.module or "" for i in file.nodes(ast.ImportFrom)]
+    is_open = not names or any(i.names[0].name == "*" for i in file.nodes(ast.ImportFrom))
+    return is_open or any("torch" in name.partition(".")[0] for name in names)
 
 
 def _tracked_by_switch(file: FileView) -> dict[ast.AST, TrainingEvent]:

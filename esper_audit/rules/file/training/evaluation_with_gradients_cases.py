@@ -11,6 +11,21 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a block that names torch without an import of it",
+        """
+        import numpy
+
+        def score(net, batches):
+            net.eval()
+            with torch.no_grad():
+                return [net(x) for x in batches]
+
+        def other(net, batches):
+            net.eval()
+            return [net(x) for x in batches]
+        """,
+    ),
+    Valid(
         "a trial of several models, and a timing",
         """
         import torch

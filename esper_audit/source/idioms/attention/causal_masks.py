@@ -16,6 +16,7 @@ MASK_MAKERS = frozenset(
     | {"_generate_square_subsequent_mask"}
 )
 SIZES = frozenset({"shape", "size", "device", "dtype", "ndim", "dim", "numel"})
+PICKING = frozenset({"narrow", "index_select", "select", "gather", "take_along_dim"})
 BRANCHES = (ast.If, ast.For, ast.While, ast.With, ast.Try)
 Use = tuple[ast.expr, Function]
 
@@ -179,14 +180,51 @@ def _is_query(node: ast.expr, file: FileView) -> bool:
 
 def is_cut(node: ast.expr, file: FileView) -> bool:
     """Return whether an expression takes a slice of a mask, perhaps after methods such as `.to()`."""
+    above = _subscript_of(node, file)
+    return above is not None and _has_bound(above.slice)
+
+
+def is_picked(node: ast.expr, file: FileView) -> bool:
+    """Return whether an expression takes rows of a mask: of a position, by an index or by `narrow`.
+
+    The keys of such rows may be a whole cache.
+    """
+    above = file.parent(node)
+    call = file.parent(above) if isinstance(above, ast.Attribute) else None
+    if isinstance(above, ast.Attribute) and isinstance(call, ast.Call) and call.func is above:
+        if above.attr in PICKING:
+            return True
+    elif (
+        isinstance(above, ast.Call) and node in above.args and terminal_name(above.func) in PICKING
+    ):
+        return True
+    subscript = _subscript_of(node, file)
+    return subscript is not None and any(map(_is_index, _parts_of(subscript.slice)))
+
+
+def _subscript_of(node: ast.expr, file: FileView) -> ast.Subscript | None:
+    """Return the subscript of an expression, perhaps after methods such as `.to()`."""
     above = file.parent(node)
     while isinstance(above, (ast.Attribute, ast.Call)):
         if isinstance(above, ast.Call) and above.func is not node:
-            return False
+            return None
         node, above = above, file.parent(above)
-    return isinstance(above, ast.Subscript) and above.value is node and _has_bound(above.slice)
+    return above if isinstance(above, ast.Subscript) and above.value is node else None
+
+
+def _is_index(part: ast.expr) -> bool:
+    """Return whether a part of a subscript picks positions of an axis."""
+    return not isinstance(part, (ast.Slice, ast.Constant)) or type(_constant(part)) is int
+
+
+def _constant(part: ast.expr) -> object:
+    return part.value if isinstance(part, ast.Constant) else None
+
+
+def _parts_of(index: ast.expr) -> Sequence[ast.expr]:
+    return index.elts if isinstance(index, ast.Tuple) else [index]
 
 
 def _has_bound(index: ast.expr) -> bool:
-    parts: Sequence[ast.expr] = index.elts if isinstance(index, ast.Tuple) else [index]
+    parts = _parts_of(index)
     return any(isinstance(part, ast.Slice) and (part.upper or part.lower) for part in parts)

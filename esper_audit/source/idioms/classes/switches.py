@@ -12,12 +12,13 @@ from esper_audit.source.idioms.classes.attribute_use import AttributeUse
 from esper_audit.source.idioms.classes.file_classes import ClassFamily
 from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
 from esper_audit.source.syntax.ast_walk import scan
-from esper_audit.source.syntax.enclosing import is_within
+from esper_audit.source.syntax.enclosing import blocks, is_within
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
 
 Constants = list[object] | None
 OWN = "self."
+ENDS = (ast.Return, ast.Raise)
 
 
 class ConstantAttributes(msgspec.Struct, frozen=True):
@@ -30,20 +31,39 @@ class ConstantAttributes(msgspec.Struct, frozen=True):
     outside: frozenset[str]
     file: FileView
 
-    def is_dead(self, use: AttributeUse) -> bool:
-        """Return whether no constant takes the branch around a read."""
-        branches = [b for b in self.file.enclosing(use.node) if isinstance(b, ast.If)]
-        return any(self._is_never_taken(branch, use) for branch in branches)
+    def is_dead(self, node: ast.expr | ast.stmt, method: Function) -> bool:
+        """Return whether the constants rule out each way to a node: by branches, operands and returns."""
+        below: ast.AST = node
+        above = self.file.parent(node)
+        while above is not None and below is not method:
+            if self._is_never_taken(above, below, method):
+                return True
+            below, above = above, self.file.parent(above)
+        return False
 
-    def _is_never_taken(self, branch: ast.If, use: AttributeUse) -> bool:
-        """Return whether a condition never leads to the read below it."""
-        is_met = is_within(use.node, branch.body)
-        if not is_met and not is_within(use.node, branch.orelse):
-            return False
-        if is_met and self._is_unnamed_option(branch.test):
-            return True
-        truth = self._truth(branch.test, use.method)
-        return truth is not None and truth != is_met
+    def _is_never_taken(self, above: ast.AST, below: ast.AST, method: Function) -> bool:
+        """Return whether a node never leads to the one directly below it."""
+        if isinstance(above, ast.BoolOp) and isinstance(below, ast.expr):
+            earlier = above.values[: above.values.index(below)]
+            return isinstance(above.op, ast.Or) in {self._truth(part, method) for part in earlier}
+        if isinstance(above, (ast.If, ast.IfExp, ast.While)) and below is not above.test:
+            is_met = below is above.body if isinstance(above, ast.IfExp) else below in above.body
+            truth = self._truth(above.test, method)
+            if is_met and self._is_unnamed_option(above.test):
+                return True
+            if truth is not None and truth != is_met:
+                return True
+        return isinstance(below, ast.stmt) and any(
+            self._ends(earlier, method) for earlier in _earlier(below, above)
+        )
+
+    def _ends(self, statement: ast.stmt, method: Function) -> bool:
+        """Return whether a statement leaves the function whatever happens."""
+        if not isinstance(statement, ast.If):
+            return isinstance(statement, ENDS)
+        truth = self._truth(statement.test, method)
+        taken = statement.body if truth else statement.orelse
+        return truth is not None and bool(taken) and isinstance(taken[-1], ENDS)
 
     def _is_unnamed_option(self, test: ast.expr) -> bool:
         """Return whether a condition asks for a text that the file names nowhere else, and has another default."""
@@ -78,12 +98,26 @@ class ConstantAttributes(msgspec.Struct, frozen=True):
 
     def _values(self, name: str, method: Function) -> Constants:
         if not name.startswith(OWN):
-            return _local_values(name, method) if name.isidentifier() else None
+            return self._plain_values(name, method) if name.isidentifier() else None
         attribute = name.removeprefix(OWN)
         bound = {id(b.node): b for family in self.families for b in family.bindings(attribute)}
         values = _joined(self._bound_values(binding) for binding in bound.values())
         # What turns a switch on from outside sets the rest as well.
         return None if attribute in self.outside and any(values or ()) else values
+
+    def _plain_values(self, name: str, method: Function) -> Constants:
+        """Return the constants of a local name, or of one that the module alone binds."""
+        own = {p.arg for p in parameters(method.args)} | {node.id for node in _stored(method)}
+        if name in own:
+            return _local_values(name, method)
+        stored = [
+            n for n in self.file.nodes(ast.Name) if n.id == name and isinstance(n.ctx, ast.Store)
+        ]
+        bound = [
+            s for s in self.file.tree.body if isinstance(s, ast.Assign) and name in _names_bound(s)
+        ]
+        values = [s.value.value for s in bound if isinstance(s.value, ast.Constant)]
+        return list(values) if values and len(values) == len(stored) else None
 
     def _bound_values(self, binding: AttributeUse) -> Constants:
         value, method = binding.value, binding.method
@@ -116,6 +150,18 @@ class ConstantAttributes(msgspec.Struct, frozen=True):
         if isinstance(value, ast.Name) and around:
             return _local_values(value.id, around[-1])
         return [value.value] if isinstance(value, ast.Constant) else None
+
+
+def _earlier(statement: ast.stmt, above: ast.AST) -> list[ast.stmt]:
+    """Return the statements in front of one in its block."""
+    found = blocks(above) if isinstance(above, ast.stmt) else []
+    block = next((block for block in found if statement in block), [statement])
+    return block[: block.index(statement)]
+
+
+def _names_bound(statement: ast.Assign) -> list[str]:
+    """Return the names that an assignment binds to one value."""
+    return [dotted(target) for target in statement.targets]
 
 
 def is_without_layer(use: AttributeUse, family: ClassFamily, file: FileView) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse, own_name
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.classes.module_members import MODULE_MEMBERS
+from esper_audit.source.idioms.classes.outside_bindings import (
+    is_filled_by_names,
+    is_put_on_others,
+    set_from_outside,
+)
 from esper_audit.source.idioms.classes.switches import (
     ConstantAttributes,
     is_without_layer,
@@ -23,7 +27,6 @@ from esper_audit.source.syntax.names import (
     dotted,
     identifiers,
     parameters,
-    terminal_name,
     text_of,
 )
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
@@ -52,13 +55,14 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
         or _is_shadowed(definition, file)
         or _is_borrowed(family)
         or _is_made_elsewhere(family, file)
+        or is_filled_by_names(definition, file)
     ):
         return
     derived = [table.family(each) for each in table.subclasses(definition)]
-    constants = ConstantAttributes([family, *derived], file.once(_set_from_outside), file)
+    constants = ConstantAttributes([family, *derived], file.once(set_from_outside), file)
     for name in sorted(unset):
         is_set = any(each.is_dynamic or each.has_name(name) for each in derived)
-        if is_set or name in _spelled(family) or name in file.once(_set_from_outside):
+        if is_set or name in _spelled(family) or name in file.once(set_from_outside):
             continue
         uses = (use for use in own.read[name] if _is_in(use.node, definition, file))
         needed = (
@@ -69,7 +73,8 @@ def unset_attributes(definition: ast.ClassDef, file: FileView) -> Iterator[Attri
             and not _is_of_other_class(use, file)
             and not _is_tallied(use.method, file)
             and not _is_of_inner_function(use, file)
-            and not constants.is_dead(use)
+            and not constants.is_dead(use.node, use.method)
+            and not is_put_on_others(use.method, definition, file)
             and not _is_commented_out(use, definition, file)
         )
         yield from needed
@@ -252,28 +257,3 @@ def _spelled(family: ClassFamily) -> frozenset[str]:
         for part in walk(argument)
         if isinstance(part, ast.Constant) and isinstance(part.value, str)
     )
-
-
-def _is_own_object(target: ast.Attribute, file: FileView) -> bool:
-    """Return whether an attribute is one of the object of the method around it.
-
-    `__new__` and class methods make an object that they call `self`.
-    """
-    if dotted(target.value) != "self":
-        return False
-    around = file.definitions(target)
-    return any(
-        isinstance(outer, ast.ClassDef)
-        and isinstance(scope, Function)
-        and own_name(scope) == "self"
-        for outer, scope in pairwise(around)
-    )
-
-
-def _set_from_outside(file: FileView) -> frozenset[str]:
-    """Return the attributes that the file sets on anything but a method's own object, also by `setattr`."""
-    targets = [n for n in file.nodes(ast.Attribute) if isinstance(n.ctx, ast.Store)]
-    names = {target.attr for target in targets if not _is_own_object(target, file)}
-    calls = (n for n in file.nodes(ast.Call) if terminal_name(n.func) == "setattr")
-    named = (a for call in calls for a in call.args[1:2] if isinstance(a, ast.Constant))
-    return frozenset(names | {str(name.value) for name in named})

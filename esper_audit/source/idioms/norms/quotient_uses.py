@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
-from esper_audit.source.idioms.norms.norm_expressions import name_of, split_epsilon
+from esper_audit.source.idioms.norms.norm_expressions import (
+    counted_modules,
+    is_weight,
+    name_of,
+    split_epsilon,
+)
 from esper_audit.source.idioms.norms.norm_helpers import NormHelpers
 from esper_audit.source.idioms.norms.norms import NormFlow
 from esper_audit.source.idioms.training.local_calls import LocalCalls
@@ -70,6 +76,35 @@ def is_guarded_by_callers(flow: NormFlow, division: ast.BinOp, file: FileView) -
         _is_norm_tested(call, {text_of(a) for n, a in given.items() if n in subjects}, file)
         for call, given in passed
     )
+
+
+def is_of_weights_by_callers(flow: NormFlow, factors: Sequence[ast.expr], file: FileView) -> bool:
+    """Return whether the file calls a function, and each caller passes weights of a model as what is measured."""
+    local, function = file.once(LocalCalls), flow.function
+    subjects = {text_of(measured) for factor in factors for measured in flow.measures(factor)}
+    passed = [(call, local.arguments(call, function)) for call in local.callers(function)]
+    return bool(passed) and all(
+        _are_weights(call, [a for n, a in given.items() if n in subjects], file)
+        for call, given in passed
+    )
+
+
+def _are_weights(call: ast.Call, passed: Sequence[ast.expr], file: FileView) -> bool:
+    """Return whether a call passes weights by the assignments of the function around it."""
+    functions = file.functions(call)
+    if not functions or not passed:
+        return False
+    flow = NormFlow(functions[-1], file.once(NormHelpers))
+    return all(any(map(is_weight, flow.origins(value))) for value in passed)
+
+
+def is_share_of_counts(flow: NormFlow, division: ast.BinOp) -> bool:
+    """Return whether a quotient divides a count of some parameters by that of all of the same module."""
+    sides = [
+        {name for origin in flow.origins(side) for name in counted_modules(origin)}
+        for side in (division.left, division.right)
+    ]
+    return not sides[0].isdisjoint(sides[1])
 
 
 def _is_norm_tested(call: ast.Call, measured: set[str], file: FileView) -> bool:

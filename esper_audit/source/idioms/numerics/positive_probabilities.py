@@ -11,6 +11,7 @@ from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
 SAMPLER = re.compile(r"multinomial|sample|argmax|topk|categorical", re.IGNORECASE)
 BOUNDED = frozenset({"acos", "arccos", "asin", "atan", "cos", "sin", "tanh", "cosine_similarity"})
+LOGARITHMIC = ("log_softmax", "logsoftmax", "logsigmoid", "log_sigmoid")
 CONSTANT = frozenset({"arange", "linspace"})
 NORMALISING = frozenset({"normalize", "cosine_similarity"})
 
@@ -21,11 +22,22 @@ def is_never_zero(subject: ast.expr, call: ast.Call, file: FileView) -> bool:
     if not functions:
         return False
     function = functions[-1]
+    if _is_decomposition(function):
+        return True
     divided = (d for d in scan(function, {ast.BinOp}) if isinstance(d, ast.BinOp))
     if any(isinstance(d.op, ast.Div) and dotted(subject) == dotted(d.right) != "" for d in divided):
         return True  # what is divided by it is infinite before
     values = [subject, *_assigned(dotted(subject), function)]
     return _is_of_sample(values, function) or any(_is_of_bounded(v, function, file) for v in values)
+
+
+def _is_decomposition(function: Function) -> bool:
+    """Return whether a function is registered as what `log_softmax` is computed by."""
+    calls = (d for d in function.decorator_list if isinstance(d, ast.Call))
+    arguments = (a for call in calls for a in (*call.args, *(k.value for k in call.keywords)))
+    parts = (part for argument in arguments for part in walk(argument))
+    names = (terminal_name(p) for p in parts if isinstance(p, (ast.Name, ast.Attribute)))
+    return any(name.strip("_").startswith(LOGARITHMIC) for name in names)
 
 
 def _assigned(name: str, function: Function) -> list[ast.expr]:
@@ -44,7 +56,8 @@ def _is_of_sample(values: list[ast.expr], function: Function) -> bool:
     names = {part.id for value in picked for part in walk(value) if isinstance(part, ast.Name)}
     drawn = (c for c in scan(function, {ast.Call}) if isinstance(c, ast.Call))
     samplers = (c for c in drawn if SAMPLER.search(terminal_name(c.func)))
-    return bool(names) and any(not names.isdisjoint(map(dotted, c.args)) for c in samplers)
+    given = (a for c in samplers for a in (*c.args, *(k.value for k in c.keywords)))
+    return not names.isdisjoint({dotted(argument) for argument in given} - {""})
 
 
 def _is_of_bounded(value: ast.expr, function: Function, file: FileView) -> bool:

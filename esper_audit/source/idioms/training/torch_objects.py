@@ -95,8 +95,9 @@ def scaler_of(loss: ast.expr) -> ast.expr | None:
 def is_without_gradients(expression: ast.expr, file: FileView) -> bool:
     """Return whether a context manager or decorator switches gradients off."""
     call = expression if isinstance(expression, ast.Call) else None
-    name = file.resolve(call.func if call else expression) or ""
-    if name in NO_GRADIENTS:
+    called = call.func if call else expression
+    name = file.resolve(called) or ""
+    if name in NO_GRADIENTS or (not name and dotted(called) in NO_GRADIENTS):
         return True
     if call is not None and not name:
         return _is_manager_without_gradients(call, file)
