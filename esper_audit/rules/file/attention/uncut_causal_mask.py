@@ -52,16 +52,12 @@ class UncutCausalMask(Rule):
 
             class Decoder(nn.Module):
                 def __init__(self, context):
-                    super().__init__()
                     self.mask = torch.tril(torch.ones(context, context, dtype=torch.bool))
-
-                def forward(self, q, k, v, positions, start):
+                def forward(self, q, k, v, at, start):
                     n = q.shape[-2]
-                    if self.cache is not None:
-                        k, v = self.cache.update(positions, k, v)
-                        mask = self.mask.narrow(0, start, n) if start else self.mask[positions]
-                        last = self.mask[None, start, None, :]
-                        return self.attend(q, k, v, mask, last)
+                    if self.cache:
+                        mask = self.mask.narrow(0, start, n) if start else self.mask[at]
+                        return self.attend(q, *self.cache, mask, self.mask[None, start, None, :])
                     return self.attend(q, k, v, self.mask[:n, :n], None)
             """,
         ),

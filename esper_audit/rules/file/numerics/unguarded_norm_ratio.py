@@ -138,11 +138,7 @@ class UnguardedNormRatio(Rule):
             return ""
         name = ast.unparse(core)
         if is_count:
-            is_known = flow.is_computed_count(core) or flow.is_count(division.left)
-            is_known = is_known and not _is_share(division, name)
-            is_known = is_known and not is_share_of_counts(flow, division)
-            is_known = is_known and (flow.is_count(division.left) or self.options.any_numerator)
-            return EMPTY.format(name) if is_known else ""
+            return EMPTY.format(name) if self._is_of_counts(flow, division, core) else ""
         if len(factors) > 1 or flow.is_normalisation(division, core):
             is_user_data = (
                 not is_internal
@@ -158,9 +154,9 @@ class UnguardedNormRatio(Rule):
         if is_internal or not flow.is_ratio(division, core, epsilon):
             return ""
         parts = [part for part in walk(division.left) if isinstance(part, ast.expr)]
-        is_of_norms = any(map(flow.is_norm, parts)) and not has_difference(flow.measures(core))
-        is_kept = is_scale(flow, division) or is_taken_both_ways(flow, division)
         measured = flow.measures(core)
+        is_of_norms = any(map(flow.is_norm, parts)) and not has_difference(measured)
+        is_kept = is_scale(flow, division) or is_taken_both_ways(flow, division)
         is_kept |= is_perturbed(division, measured, flow)
         is_kept |= is_relative_change(division, measured, flow)
         is_reported = is_of_norms and not is_kept
@@ -169,6 +165,13 @@ class UnguardedNormRatio(Rule):
         if epsilon is None:
             return f"divides by the norm `{name}` without a guard"
         return UNBOUNDED.format(name)
+
+    def _is_of_counts(self, flow: NormFlow, division: ast.BinOp, core: ast.expr) -> bool:
+        """Return whether a count of parameters is divided by that of another module."""
+        if _is_share(division, ast.unparse(core)) or is_share_of_counts(flow, division):
+            return False
+        is_any = self.options.any_numerator and flow.is_computed_count(core)
+        return is_any or flow.is_count(division.left)
 
     def _guarded(self, division: ast.BinOp, flow: NormFlow, file: FileView) -> Replacement | None:
         """Return the quotient with a test of its denominator, or None unless both are plain numbers."""

@@ -13,7 +13,7 @@ from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import is_fallback
 from esper_audit.source.idioms.numerics.gradient_modes import is_detached, is_handed_on
 from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
+from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES, has_torch
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (
     TrainingFlow,
@@ -79,10 +79,9 @@ class EvaluationWithGradients(Rule):
         if forward is None or not isinstance(node, ast.Call) or is_detached(forward.node, file):
             return
         flows = file.once(TrainingFlows).having(node, EventKind.EVAL)
-        if any(_is_without_gradients(flow, forward.node, file) for flow in flows):
+        is_off = any(_is_without_gradients(flow, forward.node, file) for flow in flows)
+        if is_off or not file.once(has_torch):  # else `torch.no_grad()` is no name there
             return
-        if not file.once(_has_torch):
-            return  # `torch.no_grad()` is no name there
         if not (_needs_gradients(forward, file) or _is_left_to_others(forward, file)):
             code = quoted(file.code(forward.node))
             message = MESSAGE.format(code, forward.subject, node.lineno)
@@ -105,14 +104,6 @@ def _decorated(switch: ast.Call, forward: TrainingEvent, file: FileView) -> Repl
     return Replacement(
         place, f"@torch.no_grad()\n{indent}", safe=False, description="evaluate without gradients"
     )
-
-
-def _has_torch(file: FileView) -> bool:
-    """Return whether a file imports torch, everything of another module, or nothing at all."""
-    names = [a.name for i in file.nodes(ast.Import) for a in i.names]
-    names += [i.module or "" for i in file.nodes(ast.ImportFrom)]
-    is_open = not names or any(i.names[0].name == "*" for i in file.nodes(ast.ImportFrom))
-    return is_open or any("torch" in name.partition(".")[0] for name in names)
 
 
 def _tracked_by_switch(file: FileView) -> dict[ast.AST, TrainingEvent]:
@@ -188,9 +179,8 @@ def _is_left_to_others(forward: TrainingEvent, file: FileView) -> bool:
     decorators = [d for function in functions for d in function.decorator_list]
     if any(_is_foreign(d.func if isinstance(d, ast.Call) else d, file) for d in decorators):
         return True
-    names = {function.name for function in functions[-1:]}
-    handed = [a for c in file.nodes(ast.Call) for a in c.args if isinstance(a, ast.Name)]
-    if names & {argument.id for argument in handed}:
+    handed = {a.id for c in file.nodes(ast.Call) for a in c.args if isinstance(a, ast.Name)}
+    if handed & {function.name for function in functions[-1:]}:
         # What gets the function calls it, and may differentiate it.
         return True
     callers = [c for f in functions[-1:] for c in file.once(LocalCalls).callers(f)]

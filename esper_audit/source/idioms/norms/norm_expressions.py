@@ -165,15 +165,6 @@ def is_parameter_count(node: ast.expr) -> bool:
     return "numel" in called and "param" in text_of(node)
 
 
-def counted_modules(node: ast.expr) -> set[str]:
-    """Return the modules whose parameters an expression counts, as text."""
-    if not is_parameter_count(node):
-        return set()
-    calls = (part for part in walk(node) if isinstance(part, ast.Call))
-    functions = (call.func for call in calls if name_of(call) in PARAMETERS)
-    return {text_of(f.value) for f in functions if isinstance(f, ast.Attribute)}
-
-
 def is_named(origins: list[ast.expr], pattern: re.Pattern[str]) -> bool:
     """Return whether the last source of a value has a name that matches a pattern and is no limit."""
     last = name_of(origins[-1])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from esper_audit.source.idioms.norms.loop_bindings import PARAMETERS
 from esper_audit.source.idioms.norms.norm_expressions import (
-    counted_modules,
+    is_parameter_count,
     is_weight,
     name_of,
     split_epsilon,
@@ -101,10 +102,19 @@ def _are_weights(call: ast.Call, passed: Sequence[ast.expr], file: FileView) -> 
 def is_share_of_counts(flow: NormFlow, division: ast.BinOp) -> bool:
     """Return whether a quotient divides a count of some parameters by that of all of the same module."""
     sides = [
-        {name for origin in flow.origins(side) for name in counted_modules(origin)}
+        {name for origin in flow.origins(side) for name in _counted_modules(origin)}
         for side in (division.left, division.right)
     ]
     return not sides[0].isdisjoint(sides[1])
+
+
+def _counted_modules(node: ast.expr) -> set[str]:
+    """Return the modules whose parameters an expression counts, as text."""
+    if not is_parameter_count(node):
+        return set()
+    calls = (part for part in walk(node) if isinstance(part, ast.Call))
+    functions = (call.func for call in calls if name_of(call) in PARAMETERS)
+    return {text_of(f.value) for f in functions if isinstance(f, ast.Attribute)}
 
 
 def _is_norm_tested(call: ast.Call, measured: set[str], file: FileView) -> bool:
