@@ -46,6 +46,14 @@ def is_without_gradients(node: ast.expr | ast.stmt, file: FileView) -> bool:
     return any(map(_turns_off, switches))
 
 
+def has_torch(file: FileView) -> bool:
+    """Return whether a file imports torch, everything of another module, or nothing at all."""
+    names = [a.name for i in file.nodes(ast.Import) for a in i.names]
+    names += [i.module or "" for i in file.nodes(ast.ImportFrom)]
+    is_open = not names or any(i.names[0].name == "*" for i in file.nodes(ast.ImportFrom))
+    return is_open or any("torch" in name.partition(".")[0] for name in names)
+
+
 def is_loss(node: ast.expr | ast.stmt, file: FileView) -> bool:
     """Return whether a node stands in a function or class with the word loss in its name."""
     return any(LOSS.search(WORDS.sub("_", d.name)) for d in file.definitions(node))

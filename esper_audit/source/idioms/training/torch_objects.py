@@ -92,14 +92,6 @@ def scaler_of(loss: ast.expr) -> ast.expr | None:
     return loss.func.value if is_scaled and isinstance(loss.func, ast.Attribute) else None
 
 
-def has_torch(file: FileView) -> bool:
-    """Return whether a file imports torch, everything of another module, or nothing at all."""
-    names = [a.name for i in file.nodes(ast.Import) for a in i.names]
-    names += [i.module or "" for i in file.nodes(ast.ImportFrom)]
-    is_open = not names or any(i.names[0].name == "*" for i in file.nodes(ast.ImportFrom))
-    return is_open or any("torch" in name.partition(".")[0] for name in names)
-
-
 def is_without_gradients(expression: ast.expr, file: FileView) -> bool:
     """Return whether a context manager or decorator switches gradients off."""
     call = expression if isinstance(expression, ast.Call) else None
