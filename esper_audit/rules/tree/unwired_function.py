@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, NotAnalysed, Severity, TreeViolation
@@ -12,11 +11,13 @@ from esper_audit.project.file_roles import Role
 from esper_audit.rules.tree import unwired_function_cases as cases
 from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.index.records import Symbol
+from esper_audit.source.index.reference_table import ResolvedMention
 from esper_audit.source.usage.escapes import has_escaping_object
 from esper_audit.source.usage.reachability import (
     MODULE_LEVEL,
     NO_USE,
-    discard_reachable,
+    Unreached,
+    UseGraph,
     running_function,
     users,
 )
@@ -60,15 +61,14 @@ class UnwiredFunction(TreeRule):
     def check(self, tree: Tree) -> Iterator[TreeViolation | NotAnalysed]:
         """Report the functions that no root reaches."""
         functions = {f.key: f for f in tree.in_scope(tree.index.all_symbols(KINDS))}
-        reached_from = {f.key: _reached_from(tree, f) for f in functions.values()}
-        unwired = _unwired(tree, functions, reached_from)
+        unwired = _unwired(tree, functions)
         for key in sorted(unwired):
             function = functions[key]
             if self._is_reported_elsewhere(tree, function, unwired):
                 continue
             answer = tree.index.references(function)
             if answer.is_complete:
-                yield tree.at_symbol(function, _message(tree, function, reached_from[key]))
+                yield tree.at_symbol(function, _message(tree, function))
             else:
                 yield tree.undecided(function, answer)
 
@@ -85,29 +85,26 @@ class UnwiredFunction(TreeRule):
         )
 
 
-def _reached_from(tree: Tree, function: Symbol) -> set[str]:
-    """Return the keys of the functions that use a function, without tests and with scripts as roots."""
-    return {
-        running_function(hit) if hit.role is Role.PRODUCTION else MODULE_LEVEL
-        for hit in users(tree, function)
-        if hit.role is not Role.TEST
-    }
+def _source(hit: ResolvedMention) -> str | None:
+    """Return the key of the function in which a use runs, None in a test. Scripts are roots."""
+    if hit.role is Role.TEST:
+        return None
+    return running_function(hit) if hit.role is Role.PRODUCTION else MODULE_LEVEL
 
 
-def _unwired(
-    tree: Tree, functions: dict[str, Symbol], reached_from: dict[str, set[str]]
-) -> set[str]:
+def _unwired(tree: Tree, functions: dict[str, Symbol]) -> set[str]:
     """Return the keys that neither module-level code nor code outside the tree reaches."""
-    edges: dict[str, set[str]] = defaultdict(set)
-    for key, sources in reached_from.items():
-        for source in sources:
-            edges[source if source in functions else MODULE_LEVEL].add(key)
-    left = set(functions)
-    discard_reachable(edges[MODULE_LEVEL], edges, left)
-    for key in sorted(left):
-        if key in left and _is_possibly_run(tree, functions[key]):
-            discard_reachable({key}, edges, left)
-    return left
+
+    def source_of(hit: ResolvedMention) -> str | None:
+        source = _source(hit)
+        return source if source is None or source in functions else MODULE_LEVEL
+
+    unreached = Unreached(UseGraph(tree, functions, source_of), functions)
+    unreached.discard(MODULE_LEVEL)
+    for key in sorted(unreached.keys):
+        if key in unreached.keys and _is_possibly_run(tree, functions[key]):
+            unreached.discard(key)
+    return unreached.keys
 
 
 def _is_possibly_run(tree: Tree, function: Symbol) -> bool:
@@ -135,8 +132,9 @@ def _is_kept(tree: Tree, function: Symbol) -> bool:
     return DEBUGGING.search(f"{function.short} {documented or ''}") is not None
 
 
-def _message(tree: Tree, function: Symbol, sources: set[str]) -> str:
+def _message(tree: Tree, function: Symbol) -> str:
     name = function.symbol
+    sources = {source for hit in users(tree, function) if (source := _source(hit)) is not None}
     if sources:
         first = min(sources).rpartition(":")[2]
         return f"only `{first}` reaches `{name}`, and nothing reaches `{first}`"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.access_path import CLASS, SELF, named
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.facts.records import Mention, ScopeKind, Use
+from esper_audit.source.facts.records import DefinitionKind, Mention, ScopeKind, Use
 from esper_audit.source.index.find_references import CONSTRUCTORS
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
@@ -68,6 +70,26 @@ class ResolvedMention(msgspec.Struct, frozen=True, gc=False):
         return self.around == symbol.symbol or self.around.startswith(f"{symbol.symbol}.")
 
 
+class Sharing(enum.Enum):
+    """What a group of mentions has in common: the definition, or only its name."""
+
+    DEFINITION = "definition"
+    NAME = "name"
+    MEMBER = "member"
+    FOREIGN = "foreign"
+
+
+class MentionGroup(NamedTuple):
+    """Mentions that are uses of the same symbols: all of one `name`, or one definition.
+
+    `of` is the key of the definition, or the class outside the tree whose objects have the name.
+    """
+
+    sharing: Sharing
+    name: str
+    of: str = ""
+
+
 class ReferenceTable:
     """The mentions of every file, by the definition that they refer to, or by name where that is not known."""
 
@@ -88,8 +110,11 @@ class ReferenceTable:
 
     def of_key(self, key: str) -> Iterator[ResolvedMention]:
         """Yield the mentions of what a key names, also of an attribute that is no symbol."""
-        name = key.rpartition(":")[2].rpartition(".")[2]
         yield from self._by_key.get(key, ())
+        yield from self._of_name(key.rpartition(":")[2].rpartition(".")[2])
+
+    def _of_name(self, name: str) -> Iterator[ResolvedMention]:
+        """Yield the mentions that only agree in name, strings included."""
         yield from self._by_name.get(name, ())
         for module in self._spelled.get(name, ()):
             for line, column in module.facts.strings[name]:
@@ -106,13 +131,40 @@ class ReferenceTable:
         A caller of a method of another class may pass an object of this one, for only the name has to
         agree; so may a caller of a method of an object that a base outside the tree makes.
         """
+        for group in self._member_groups(symbol):
+            yield from self.in_group(group)
+
+    def groups(self, symbol: Symbol) -> list[MentionGroup]:
+        """Return the groups of the mentions that may be uses of a symbol.
+
+        Many symbols share a group by name, so what goes by groups takes a mention once.
+        """
         name = symbol.symbol.rpartition(".")[2]
-        yield from self._members.get(name, ())
+        own = MentionGroup(Sharing.DEFINITION, name, symbol.key)
+        of_method = self._member_groups(symbol) if symbol.kind is DefinitionKind.METHOD else []
+        return [own, MentionGroup(Sharing.NAME, name), *of_method]
+
+    def in_group(self, group: MentionGroup) -> Iterator[ResolvedMention]:
+        """Yield the mentions of a group."""
+        sharing, name, of = group
+        if sharing is Sharing.DEFINITION:
+            yield from self._by_key.get(of, ())
+        elif sharing is Sharing.NAME:
+            yield from self._of_name(name)
+        elif sharing is Sharing.MEMBER:
+            yield from self._members.get(name, ())
+        else:
+            yield from self._uses_by_maker(name).get(of, ())
+
+    def _member_groups(self, symbol: Symbol) -> list[MentionGroup]:
+        """Return the groups of the uses of methods of a name on objects that may be of the class of a method."""
+        name = symbol.symbol.rpartition(".")[2]
+        groups = [MentionGroup(Sharing.MEMBER, name)]
         foreign = self._index.resolver.hierarchy.foreign_bases(symbol.key.rpartition(".")[0])
-        bases = {base.rpartition(".")[2] for base in foreign}
-        if bases and name in self._on_foreign_objects:
-            made = self._uses_by_maker(name)
-            yield from (hit for base in sorted(bases) for hit in made.get(base, ()))
+        if name in self._on_foreign_objects:
+            bases = sorted({base.rpartition(".")[2] for base in foreign})
+            groups += [MentionGroup(Sharing.FOREIGN, name, base) for base in bases]
+        return groups
 
     def _uses_by_maker(self, name: str) -> dict[str, list[ResolvedMention]]:
         """Return the uses of a name on objects made outside, by the last name of their class."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 
 from esper_audit.project.file_roles import Role
 from esper_audit.source.facts.records import DefinitionKind
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Symbol
+from esper_audit.source.index.reference_table import ResolvedMention
 from esper_audit.source.usage.reachability import (
     MODULE_LEVEL,
-    discard_reachable,
+    Unreached,
+    UseGraph,
     running_function,
-    users,
 )
 from esper_audit.source.usage.tree import Tree
 
@@ -33,27 +33,29 @@ def testable_symbols(tree: Tree) -> dict[str, Symbol]:
 
 def unreached(tree: Tree, symbols: Mapping[str, Symbol]) -> tuple[set[str], set[str]]:
     """Return the keys that no test reaches, and those of them that no module-level code reaches."""
-    edges: dict[str, set[str]] = defaultdict(set)
+
+    def source_of(hit: ResolvedMention) -> str:
+        is_plain = hit.role is Role.PRODUCTION and not TEST_SUPPORT.search(hit.module.path)
+        source = running_function(hit) if is_plain else hit.role
+        return source if source in symbols or source == Role.TEST else MODULE_LEVEL
+
+    graph = UseGraph(tree, symbols, source_of)
     has_class_search = any(
         not CLASS_SEARCHES.isdisjoint(unit.mentions) for unit in tree.index.modules()
     )
     for key, symbol in symbols.items():
-        for hit in users(tree, symbol):
-            is_plain = hit.role is Role.PRODUCTION and not TEST_SUPPORT.search(hit.module.path)
-            source = running_function(hit) if is_plain else hit.role
-            edges[source if source in symbols or source == Role.TEST else MODULE_LEVEL].add(key)
         owner = tree.external_callers.owner(symbol)
         if owner is not None and _is_called_implicitly(tree, symbol):
-            edges[owner.key].add(key)
+            graph.add(owner.key, key)
         if tree.external_callers.is_registered(symbol) or (
             has_class_search and _is_derived(tree, symbol)
         ):
-            edges[MODULE_LEVEL].add(key)
-    untested = set(symbols)
-    discard_reachable(edges[Role.TEST], edges, untested)
-    left = set(untested)
-    discard_reachable(edges[MODULE_LEVEL], edges, left)
-    return untested, left
+            graph.add(MODULE_LEVEL, key)
+    untested = Unreached(graph, symbols)
+    untested.discard(Role.TEST)
+    left = Unreached(graph, untested.keys)
+    left.discard(MODULE_LEVEL)
+    return untested.keys, left.keys
 
 
 def is_public(tree: Tree, symbol: Symbol) -> bool:
