@@ -11,7 +11,6 @@ from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.records import DefinitionKind, Use
 from esper_audit.source.index.class_hierarchy import ClassKind
 from esper_audit.source.index.records import Reference, Symbol
-from esper_audit.source.usage.reflective_access import is_collecting_subclasses
 from esper_audit.source.usage.tree import Tree
 
 NAMED_KINDS = frozenset(
@@ -93,7 +92,7 @@ class UnusedType(TreeRule):
         hierarchy = tree.index.resolver.hierarchy
         if not all(map(NOT_COLLECTING.match, hierarchy.foreign_bases(symbol.key))):
             return False
-        return not any(is_collecting_subclasses(tree, base) for base in hierarchy.order(symbol.key))
+        return not any(map(tree.subclass_collectors.is_collecting, hierarchy.order(symbol.key)))
 
 
 def _is_public(tree: Tree, symbol: Symbol) -> bool:

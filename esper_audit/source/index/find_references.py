@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.source.facts.access_path import named
@@ -31,6 +31,7 @@ class ReferenceSearch:
         self._hits: dict[str, list[ReferenceWithMention]] = {}
         self._by_name: dict[str, list[Reference]] = {}
         self._exporters: dict[str, list[str]] = {}
+        self._star_packages: dict[str, list[str]] = {}
         self._words: dict[str, frozenset[str]] = {}
 
     def hits(self, symbol: Symbol) -> list[ReferenceWithMention]:
@@ -93,10 +94,12 @@ class ReferenceSearch:
 
     def _exports(self, module: ModuleFacts, symbol: Symbol) -> bool:
         """Return whether a file lists a symbol in `__all__`, or is a package whose top imports it."""
+        is_package = self._resolver.module_names.is_package(module.path)
+        if not is_package and not module.facts.exports:
+            return False
         names = self._names_in(module, symbol)
         if any(True for _ in self._export_references(module, symbol, names)):
             return True
-        is_package = self._resolver.module_names.is_package(module.path)
         return is_package and any(
             symbol.key in self._target_resolver.targets(module, mention).keys
             for name in names & module.mentions.keys()
@@ -104,19 +107,25 @@ class ReferenceSearch:
             if mention.use is Use.IMPORT and not module.symbol(mention.scope)
         )
 
-    def _star_exporters(self, symbol: Symbol) -> Iterator[str]:
-        """Yield the packages whose `__init__` imports everything public of the symbol's module."""
+    def _star_exporters(self, symbol: Symbol) -> Sequence[str]:
+        """Return the packages whose `__init__` imports everything public of the symbol's module."""
         own = self._store.module(symbol.path)
         assert own is not None
         listed = own.facts.exports
         is_exported = symbol.symbol in listed if listed is not None else not symbol.is_private
         if "." in symbol.symbol or not is_exported:
-            return
+            return ()
+        if own.path not in self._star_packages:
+            self._star_packages[own.path] = list(self._find_star_packages(own))
+        return self._star_packages[own.path]
+
+    def _find_star_packages(self, own: ModuleFacts) -> Iterator[str]:
+        """Yield the packages whose `__init__` has a star import of a module."""
         modules = self._resolver.module_names
         for module in self._store.modules_with(own.name.rpartition(".")[2]):
             stars = module.facts.scopes[0].bindings.get("*", ())
             targets = (modules.resolve(star.name, module.path) for star in stars)
-            if modules.is_package(module.path) and (symbol.path, []) in targets:
+            if modules.is_package(module.path) and (own.path, []) in targets:
                 yield module.name
 
     def is_bound(self, symbol: Symbol, reference: Reference, mention: Mention | None) -> bool:

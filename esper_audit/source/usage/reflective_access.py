@@ -46,7 +46,7 @@ def has_reflective_access(
     hierarchy = index.resolver.hierarchy
     if has_inspecting_base(tree, owner):
         return True
-    if any(is_collecting_subclasses(tree, base) for base in hierarchy.order(owner.key)):
+    if any(map(tree.subclass_collectors.is_collecting, hierarchy.order(owner.key))):
         return True
     family = [owner, *map(index.of_key, hierarchy.subclasses(owner.key))]
     uses = [use for member in family for use in _uses(tree, member)]
@@ -105,16 +105,3 @@ def data_fields(tree: Tree, kinds: frozenset[ClassKind]) -> list[tuple[Symbol, S
             continue
         found.append((member, owner))
     return found
-
-
-def is_collecting_subclasses(tree: Tree, base: str) -> bool:
-    """Return whether a class of the tree collects its subclasses."""
-    hierarchy = tree.index.resolver.hierarchy
-    if hierarchy.has(base, "__init_subclass__"):
-        return True
-    symbol = tree.index.of_key(base)
-    mentions = tree.index.mentions("__subclasses__").items
-    if any(symbol.short in reference.text for reference in mentions):
-        return True
-    uses = tree.index.references(symbol, {Use.READ}).items
-    return any("issubclass(" in tree.line(reference.place) for reference in uses)

@@ -22,6 +22,7 @@ from esper_audit.source.usage.external_callers import ExternalCallers
 from esper_audit.source.usage.source_cache import MOST_LINES_PARSED, SourceCache
 from esper_audit.source.usage.spelled_names.dynamic_names import DynamicNames
 from esper_audit.source.usage.spelled_names.text_mentions import TextMentions
+from esper_audit.source.usage.subclass_collectors import SubclassCollectors
 
 KEYWORDS = {
     DefinitionKind.FUNCTION: ("def", "async def"),
@@ -84,6 +85,11 @@ class Tree:
     def external_callers(self) -> ExternalCallers:
         """What may call the tree's definitions from outside of it."""
         return ExternalCallers(self.index, self.entry_points, scripts(self.root))
+
+    @cached_property
+    def subclass_collectors(self) -> SubclassCollectors:
+        """The classes that collect their subclasses."""
+        return SubclassCollectors(self.index, self.line)
 
     @cached_property
     def dynamic_names(self) -> DynamicNames:
