@@ -9,7 +9,7 @@ from support.audit_runs import write
 
 from esper_audit.project.config import find_project
 from esper_audit.source.index.index import open_index
-from esper_audit.source.index.values import Value
+from esper_audit.source.index.values.value import Value
 from esper_audit.source.usage.constructor_effects import ConstructorEffects
 from esper_audit.source.usage.tree import Tree
 

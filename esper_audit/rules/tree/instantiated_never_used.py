@@ -13,7 +13,7 @@ from esper_audit.rules.tree_rule import TreeRule
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Use
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.index.values import Value, parts
+from esper_audit.source.index.values.value import Value, parts
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.usage.constructor_effects import ConstructorEffects
 from esper_audit.source.usage.instantiations import Instantiation, instantiations

@@ -7,9 +7,9 @@ from typing import Protocol
 from esper_audit.source.facts.access_path import ITERATION, AccessPath, PathStep, StepKind
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Definition
-from esper_audit.source.index import known_libraries
 from esper_audit.source.index.class_hierarchy import ClassHierarchy, ClassKind
-from esper_audit.source.index.values import ANYTHING, NOTHING, Value, Values, key, only
+from esper_audit.source.index.values import known_libraries
+from esper_audit.source.index.values.value import ANYTHING, NOTHING, Value, Values, key, only
 from esper_audit.source.modules.module_names import ModuleNames
 
 CALL_METHODS = ("__call__", "forward")

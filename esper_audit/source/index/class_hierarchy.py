@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from esper_audit.source.facts.access_path import AccessPath
 from esper_audit.source.facts.records import Definition, DefinitionKind, Parameter, ParameterKind
-from esper_audit.source.index.values import Value, key, parts
+from esper_audit.source.index.values.value import Value, key, parts
 
 if TYPE_CHECKING:
     from esper_audit.source.facts.module_facts import ModuleFacts

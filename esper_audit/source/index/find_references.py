@@ -13,7 +13,7 @@ from esper_audit.source.index.access_steps import CALL_METHODS
 from esper_audit.source.index.records import Place, Reference, Symbol
 from esper_audit.source.index.resolver import Resolver
 from esper_audit.source.index.targets import ResolvedBy, TargetResolver
-from esper_audit.source.index.values import parts
+from esper_audit.source.index.values.value import parts
 
 ReferenceWithMention = tuple[Reference, Mention | None]
 CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__"})

@@ -9,9 +9,9 @@ from esper_audit.source.facts.access_path import NONE, AccessPath, PathKind, Ste
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Definition, Paths
 from esper_audit.source.index.access_steps import StepResolver
-from esper_audit.source.index.annotations import annotated_values
 from esper_audit.source.index.class_hierarchy import ClassHierarchy
-from esper_audit.source.index.values import ANYTHING, NOTHING, Value, Values, key, only, parts
+from esper_audit.source.index.values.annotations import annotated_values
+from esper_audit.source.index.values.value import ANYTHING, NOTHING, Value, Values, key, only, parts
 from esper_audit.source.modules.module_names import ModuleNames
 from esper_audit.source.syntax.names import BUILTINS
 

@@ -9,7 +9,7 @@ from esper_audit.source.facts.records import Definition, DefinitionKind
 from esper_audit.source.facts.store import FactStore
 from esper_audit.source.index.records import Symbol
 from esper_audit.source.index.resolver import Resolver
-from esper_audit.source.index.values import parts
+from esper_audit.source.index.values.value import parts
 
 
 class SymbolTable:

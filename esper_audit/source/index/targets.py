@@ -9,9 +9,9 @@ import msgspec
 from esper_audit.source.facts.access_path import AccessPath, PathKind
 from esper_audit.source.facts.module_facts import ModuleFacts
 from esper_audit.source.facts.records import Mention, ScopeKind, Use
-from esper_audit.source.index import known_libraries
 from esper_audit.source.index.resolver import Resolver
-from esper_audit.source.index.values import UNKNOWN, Value, Values, key, parts
+from esper_audit.source.index.values import known_libraries
+from esper_audit.source.index.values.value import UNKNOWN, Value, Values, key, parts
 
 
 class ResolvedBy(enum.StrEnum):

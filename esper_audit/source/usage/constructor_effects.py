@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from esper_audit.source.facts.access_path import AccessPath, PathKind, StepKind
 from esper_audit.source.facts.extraction.expression_paths import path_of
-from esper_audit.source.index.values import Value, parts
+from esper_audit.source.index.values.value import Value, parts
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.names import Function, parameters
 from esper_audit.source.usage.instantiations import is_neural

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from esper_audit.source.facts.access_path import AccessPath
 from esper_audit.source.facts.extraction.expression_paths import path_of
 from esper_audit.source.facts.module_facts import ModuleFacts
-from esper_audit.source.index.values import Kind, Value
+from esper_audit.source.index.values.value import Kind, Value
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.names import Function, defaults, dotted
 from esper_audit.source.usage.tree import Tree

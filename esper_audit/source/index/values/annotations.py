@@ -8,7 +8,7 @@ from collections.abc import Callable
 from esper_audit.source.facts.access_path import AccessPath
 from esper_audit.source.facts.annotation_text import parsed_annotation
 from esper_audit.source.facts.extraction.expression_paths import path_of
-from esper_audit.source.index.values import ANYTHING, NOTHING, UNKNOWN, Value, Values, only
+from esper_audit.source.index.values.value import ANYTHING, NOTHING, UNKNOWN, Value, Values, only
 
 Lookup = Callable[[AccessPath], Values]
 ALTERNATIVES = frozenset({"Optional", "Union"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esper_audit.source.index.values import ANYTHING, Value, Values, only
+from esper_audit.source.index.values.value import ANYTHING, Value, Values, only
 
 # What functions of these return contains no object of the tree, with the exceptions below.
 CLOSED = frozenset(
