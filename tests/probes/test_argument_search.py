@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -190,7 +191,66 @@ class Grid(nn.Module):
         return out
 
 
+class Tokens(nn.Module):
+    """Wants a tuple as long as another number, and says so after a complaint about a type."""
+
+    def __init__(self, depth, tokens_at) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        if len(tokens_at) != depth or not isinstance(tokens_at, tuple):
+            raise ValueError("tokens_at must be a tuple whose length is the depth")
+        self.mix = nn.Linear(tokens_at[0], tokens_at[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.mix(x)
+        return out
+
+
+class Joining(nn.Module):
+    """Joins two pictures whose channels are together those of its layer."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 2, 1)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        out: Tensor = self.conv(torch.cat([a, b], 1))
+        return out
+
+
+class Column(NamedTuple):
+    name: str
+    vocabulary_size: int
+
+
+class Table(nn.Module):
+    """Takes a list of records of the package, and says only that their type is wrong."""
+
+    def __init__(self, columns) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        if not all(isinstance(column, Column) for column in columns):
+            raise TypeError("invalid column")
+        self.sizes = nn.ModuleDict({c.name: nn.Embedding(c.vocabulary_size, 4) for c in columns})
+
+    def forward(self, x: Tensor) -> Tensor:
+        tables = enumerate(self.sizes.values())
+        return torch.cat([table(x[:, number].long()) for number, table in tables], dim=-1)
+
+
+class OfPictures(nn.Module):
+    """Hands a picture to a module that it is given."""
+
+    def __init__(self, in_channels: int, submodule: nn.Module) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 32, 3, padding=1)
+        self.inner = nn.Sequential(nn.AvgPool2d(3), submodule, nn.Conv2d(32, 2, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.inner(self.conv(x))
+        return out
+
+
 FOUND = (
+    Table, OfPictures, Tokens,
     OnTower, ByKeyword, FromSettings, OfBlocks, Depthwise, Stages, Kernel, Pyramid, Crossing,
     Named, Grid,
 )  # fmt: skip

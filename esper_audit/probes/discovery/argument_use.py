@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 import sys
@@ -62,6 +63,17 @@ def classes_with(kind: type, attributes: Iterable[str], keyword: str = "") -> li
         if count and (not keyword or _takes(candidate, keyword)):
             ranked.append((-count, number, candidate))
     return [candidate for _, _, candidate in sorted(ranked, key=lambda one: one[:2])]
+
+
+def record_classes(kind: type) -> list[type]:
+    """Return the dataclasses and named tuples of the package of a class, those of its own module first."""
+    found = [
+        one
+        for one in _package_classes(kind.__module__.partition(".")[0])
+        if (dataclasses.is_dataclass(one) or (issubclass(one, tuple) and "_fields" in dir(one)))
+        and not issubclass(one, nn.Module)
+    ]
+    return sorted(found, key=lambda one: one.__module__ != kind.__module__)
 
 
 def _takes(kind: type, keyword: str) -> bool:

@@ -8,7 +8,14 @@ from dataclasses import replace
 
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME, grid_of
-from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, map_tensors, tensors_in
+from esper_audit.probes.recipes.values import (
+    Arguments,
+    TensorSpec,
+    Value,
+    map_arguments,
+    map_tensors,
+    tensors_in,
+)
 
 Change = Callable[[TensorSpec], Value]
 WANTS_NUMBER = re.compile(
@@ -69,6 +76,17 @@ def repaired_calls(call: Arguments, failure: TrialFailure) -> Iterator[Arguments
             if changed != value:
                 yield call.with_value(key, changed)
     yield from _gridded(call, failure.message)
+    yield from _shared(call, failure.message)
+
+
+def _shared(call: Arguments, message: str) -> Iterator[Arguments]:
+    """Yield the arguments with the channels of all tensors divided, where the module joins them."""
+    found = CHANNELS.search(message) or RUNNING.search(message)
+    wanted, got = sorted(map(int, found.groups())) if found else (0, 0)
+    for count in (2, 3, 4):
+        if wanted and wanted % count == 0 and got == wanted * count:
+            change = _axis(1, wanted, wanted // count)
+            yield map_arguments(call, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
 
 
 def _gridded(call: Arguments, message: str) -> Iterator[Arguments]:
@@ -115,7 +133,7 @@ def _changes_of_values(message: str) -> Iterator[Change]:
     if WANTS_FLOAT.search(message):
         yield lambda spec: None if spec.is_floating else TensorSpec(spec.shape)
     if TOO_HIGH.search(message):
-        yield lambda spec: None if spec.is_floating else replace(spec, high=2)
+        yield lambda spec: replace(spec, low=0, high=1.9 if spec.is_floating else 2)
     if WANTS_NUMBER.search(message):
         yield lambda spec: LENGTH if spec.shape else 1
     if found := LACKING.search(message):

@@ -14,6 +14,7 @@ from esper_audit.probes.discovery.argument_use import (
     attributes_of_name,
     attributes_read,
     classes_with,
+    record_classes,
 )
 from esper_audit.probes.discovery.constructor_repair import (
     NOT_A_SEQUENCE,
@@ -41,10 +42,13 @@ from esper_audit.probes.recipes.values import (
 )
 
 QUOTED = re.compile(r"['\"]([\w\-./]+)['\"]")
+TYPES = frozenset({"int", "float", "str", "bool", "list", "tuple", "dict", "NoneType", "Tensor"})
 MISSING = re.compile(r"required (?:positional|keyword-only) arguments?: (.+)$")
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 DOWNLOADS = re.compile(r"pretrain|download|weights|checkpoint", re.IGNORECASE)
 LACKING = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no attribute '(\w+)'")
+OTHER_LAYER = re.compile(r"mat1 and mat2|weight of size|normalized_shape|channels|dimension")
+WRONG_TYPE = re.compile(r"TypeError|AttributeError|isinstance|\btypes?\b")
 WANTED_KEYWORD = re.compile(r"(\w+)\.forward\(\) got an unexpected keyword argument '(\w+)'")
 NAMESPACE = "types:SimpleNamespace"
 # What has the methods of a built-in type is one.
@@ -89,6 +93,7 @@ class ConstructorSearch:
     def after(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield other arguments after a failure, those that the error suggests first."""
         yield from self._named_in_message(arguments, failure)
+        yield from self._records(arguments, failure)
         blamed = [name for name in failure.names if name in self.parameters]
         for name in blamed:
             yield from of_other_form(arguments, name, failure, self.parameters[name].default)
@@ -126,21 +131,23 @@ class ConstructorSearch:
         return self.guesses[name]
 
     def _alternatives(self, arguments: Arguments, name: str) -> Iterator[Arguments]:
-        current = arguments.kwargs.get(name)
-        for value in self._guesses(name):
-            if value != current:
-                yield arguments.with_value(name, value)
+        others = (v for v in self._guesses(name) if v != arguments.kwargs.get(name))
+        yield from (arguments.with_value(name, value) for value in others)
 
     def _named_in_message(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield the arguments with what the message names added, left out or replaced."""
         yield from self._missing(arguments, failure)
         yield from self.lacking_in_call(arguments, failure)
         yield from made_equal(arguments, failure.message)
+        if DOWNLOADS.search(failure.message):
+            yield from self.without_download(arguments)
         if unexpected := UNEXPECTED.search(failure.message):
             yield arguments.without(unexpected[1])
         texts = [name for name, value in arguments.kwargs.items() if isinstance(value, str)]
         blamed = [name for name in failure.names if name in self.parameters and name not in texts]
-        for word in QUOTED.findall(failure.message)[:6]:
+        is_attribute = LACKING.search(failure.message)
+        words = [w for w in QUOTED.findall(failure.message) if w not in TYPES and not is_attribute]
+        for word in words[:6]:
             for name in [*texts, *blamed[:2]]:
                 if arguments.kwargs.get(name) != word:
                     yield arguments.with_value(name, word)
@@ -184,12 +191,24 @@ class ConstructorSearch:
         if failure is None:
             return
         yield from self.lacking_attribute(arguments, failure)
+        if OTHER_LAYER.search(failure.message):
+            layers = [k for k, v in arguments.kwargs.items() if _is_layer(v)]
+            yield from (one for k in layers for one in self._alternatives(arguments, str(k)))
         unexpected = WANTED_KEYWORD.search(failure.message)
         for key, value in arguments.kwargs.items() if unexpected else ():
             if unexpected and isinstance(value, CallSpec) and is_of_type(value, unexpected[1]):
                 wanted = attributes_read(self.kind, str(key))
                 for other in values_with(self.kind, wanted, value, self.depth, unexpected[2]):
                     yield arguments.with_value(str(key), other)
+
+    def _records(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+        """Yield the arguments with a list of records of the package where items are of a wrong type."""
+        if not WRONG_TYPE.search(failure.sentence()) or self.depth >= DEEPEST:
+            return
+        lists = [k for k, v in arguments.kwargs.items() if isinstance(v, list) and _is_plain(v)]
+        kinds = record_classes(self.kind)[:MOST_CANDIDATES] if lists else []
+        for call in filter(None, (working_call(kind, self.depth + 1) for kind in kinds)):
+            yield from (arguments.with_value(str(key), [call]) for key in lists)
 
     def _namespace(self, name: str, attribute: str) -> Value:
         """Return settings with all attributes that the file of the class reads of a parameter."""
@@ -207,6 +226,16 @@ class ConstructorSearch:
             for name in failure.names if value.kwargs else ():
                 for guess in self._guesses(name) if name in value.kwargs else ():
                     yield arguments.with_value(str(key), with_keyword(value, name, guess))
+
+
+def _is_plain(values: list[Value]) -> bool:
+    """Return whether all values are numbers."""
+    return all(isinstance(value, (int, float)) for value in values)
+
+
+def _is_layer(value: Value) -> bool:
+    """Return whether a value is a layer of torch."""
+    return isinstance(value, (CallSpec, NameSpec)) and value.path.startswith("torch.nn:")
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:

@@ -21,7 +21,7 @@ LENGTHS = re.compile(
 )
 EQUAL = re.compile(r"==|(?:must|should|to) (?:be )?(?:equal|match|the same)|equal to|same as")
 KEYWORD = re.compile(r"[`'\"](\w+)[`'\"]")
-MOST_LISTED = 4
+MOST_LISTED = 4  # items of a list that is tried at first
 
 
 def with_keyword(call: CallSpec, name: str, value: Value) -> CallSpec:
@@ -52,12 +52,14 @@ def of_other_length(arguments: Arguments, failure: TrialFailure) -> Iterator[Arg
         return
     lists = {n: v for n, v in arguments.kwargs.items() if isinstance(v, list) and v}
     lengths = {len(v) for v in lists.values()}
-    for name, value in lists.items():
-        is_meant = name in failure.names or re.search(rf"\b{name}\b", failure.message)
-        others = (*sorted(lengths), len(value) - 1, len(value) + 1, 3, 4, 5) if is_meant else ()
-        for length in dict.fromkeys(others):
+    said = [n for n in lists if re.search(rf"\b{n}\b", failure.message)]
+    for name in said or [n for n in lists if n in failure.names]:
+        value = lists[name]
+        if "tuple" in failure.message:
+            yield arguments.with_value(str(name), TupleSpec(tuple(value)))
+        for length in dict.fromkeys((*sorted(lengths), len(value) - 1, len(value) + 1, 3, 4, 5)):
             longer = [*value, *[value[-1]] * length][:length]
-            if longer and len(longer) != len(value):
+            if longer and len(longer) != len(value) and length <= MOST_LISTED + 1:
                 yield arguments.with_value(str(name), longer)
 
 
