@@ -22,6 +22,7 @@ from esper_audit.probes.recipes.recipe_file import (
     text_of_recipes,
 )
 from esper_audit.probes.recipes.values import TensorSpec
+from esper_audit.probes.recording.description import tensor_spec
 
 # Slow: most tests run a command or discovered modules in processes of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
@@ -144,6 +145,20 @@ def test_constructions_and_calls_become_recipes(recording: Recording) -> None:
     assert block["call"] == {"args": [{"dict": {"features": features}}], "kwargs": {"scale": 2.0}}
     assert wrapped["build"] == {"args": [{"call": "flow.parts:Block", **build}]}
     assert wrapped["call"] == {"args": [{"tensor": [2, 6], "low": 300.0, "high": 400.0}]}
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [
+        (torch.linspace(-0.9, 0.8, 10), -1.0, 1.0),  # a grid, or the output of a tanh
+        (torch.linspace(-0.9, 0.8, 9), 0.0, None),  # so few may be normally distributed
+        (torch.linspace(-0.9, 1.1, 10), 0.0, None),
+    ],
+)
+def test_values_within_one_of_zero_keep_their_bound(
+    values: torch.Tensor, low: float, high: float | None
+) -> None:
+    assert tensor_spec(values) == TensorSpec(tuple(values.shape), low=low, high=high)
 
 
 def test_a_command_that_kills_itself_is_recorded_and_its_status_passed_on(

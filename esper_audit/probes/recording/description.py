@@ -24,6 +24,7 @@ MOST_CHARACTERS = 200
 DEEPEST = 6
 MOST_READ = 1 << 20  # elements of a tensor whose range is read
 ORDINARY = 8.0  # normally distributed values lie within
+FEWEST_BOUNDED = 10  # this many normally distributed values are seldom all within one of zero
 NEAR_ZERO = 0.2  # a least value below this share of the largest one counts as zero
 FINE = 20  # a number of ids below this is exact
 # Methods of built-in types, which have no module.
@@ -103,7 +104,8 @@ def _with_range(spec: TensorSpec, tensor: Tensor) -> TensorSpec:
         return spec
     least, most = float(finite.min()), float(finite.max())
     if least < 0 and max(-least, most) <= ORDINARY:
-        return spec
+        is_bounded = finite.numel() >= FEWEST_BOUNDED and max(-least, most) <= 1
+        return dataclasses.replace(spec, low=-1.0, high=1.0) if is_bounded else spec
     if least == most and least >= 0:  # a constant stands for any value up to it
         return dataclasses.replace(spec, high=_coarse(most, math.ceil) or 1.0)
     high = _coarse(max(most, least + 1e-3), math.ceil)
