@@ -10,6 +10,7 @@ import msgspec
 from esper_audit.engine.impact_summary import (
     ArgumentCounts,
     argument_words,
+    lowered_words,
     test_words,
     unread_words,
     use_words,
@@ -24,14 +25,12 @@ from esper_audit.source.index.targets import ResolvedBy
 NOT_TESTS = frozenset({Role.PRODUCTION, Role.SCRIPT})
 RUNS = frozenset({Use.CALL, Use.READ, Use.BASE, Use.DECORATOR, Use.WRITE, Use.DELETE})
 LOWERED = frozenset({Occurrence.LATENT, Occurrence.TEST_ONLY})
+# A run of such code shows the defect, so that what nothing runs is rather deleted.
+SHOWN_BY_A_RUN = frozenset({"known-names", "unknown-values", "module-methods"})
 FUNCTIONS = frozenset({DefinitionKind.FUNCTION, DefinitionKind.METHOD})
 HARMLESS_DECORATORS = (
-    "property",
-    "staticmethod",
-    "classmethod",
-    "no_grad",
-    "inference_mode",
-    "wraps",
+    *("property", "staticmethod", "classmethod"),
+    *("no_grad", "inference_mode", "wraps"),
 )
 MOST_NAMED = 5
 FURTHEST_FORWARD = 3
@@ -45,14 +44,16 @@ class ImpactAnalysis:
         self._known: dict[tuple[str, str, str], Impact | None] = {}
 
     def with_impact(self, finding: Finding) -> Finding:
-        """Return a finding with its impact, one step less severe if no call reaches it today."""
+        """Return a finding with its impact, one step less severe if no call reaches it, or nothing uses it."""
         impact = self._impact(finding)
         if impact is None:
             return finding
         severity = finding.severity
-        if impact.reality in LOWERED and severity is not Severity.P4:
+        is_unused = impact.reality is Occurrence.UNREFERENCED and not impact.exported
+        is_unused &= finding.contract in SHOWN_BY_A_RUN
+        if (impact.reality in LOWERED or is_unused) and severity is not Severity.P4:
             lower = list(Severity)[list(Severity).index(severity) + 1]
-            words = f"{impact.words}, so {lower} instead of {severity}"
+            words = lowered_words(impact.words, severity, lower, is_unused=is_unused)
             impact = msgspec.structs.replace(impact, words=words, lowered_from=severity)
             severity = lower
         return msgspec.structs.replace(finding, impact=impact, severity=severity)
@@ -69,7 +70,8 @@ class ImpactAnalysis:
         if symbol is None:
             return None
         if symbol.role not in NOT_TESTS:
-            return Impact(Occurrence.TEST_ONLY, f"in {_a(symbol.role)}; test-only")
+            article = "an" if symbol.role is Role.EXAMPLE else "a"
+            return Impact(Occurrence.TEST_ONLY, f"in {article} {symbol.role}; test-only")
         if symbol.kind is DefinitionKind.MODULE:
             return Impact(Occurrence.MANIFEST, "at module level, so it runs on import; manifest")
         symbol = self._run_with(symbol)
@@ -182,6 +184,8 @@ class ImpactAnalysis:
         ]
         if certain:
             reality = Occurrence.MANIFEST
+        elif self._is_of_unused_class(symbol):
+            reality = Occurrence.UNREFERENCED
         elif outside_tests or not answer.is_complete:
             reality = Occurrence.POSSIBLE
         else:
@@ -215,6 +219,15 @@ class ImpactAnalysis:
         """Return `possible` where no code of the tree uses a symbol but code outside may run it."""
         is_idle = reality in (Occurrence.UNREFERENCED, Occurrence.TEST_ONLY)
         return Occurrence.POSSIBLE if is_idle and self._outside(symbol) else reality
+
+    def _is_of_unused_class(self, symbol: Symbol) -> bool:
+        """Return whether nothing uses, derives from or exports the class of a method."""
+        owner = self._index.symbol(symbol.path, symbol.symbol.rpartition(".")[0])
+        if symbol.kind is not DefinitionKind.METHOD or owner is None or self._index.exported(owner):
+            return False
+        answer = self._index.references(owner)
+        uses = (r for r in answer.items if r.use in RUNS and not owner.holds(r.place))
+        return answer.is_complete and not any(uses)
 
     def _outside(self, symbol: Symbol) -> str:
         """Describe what outside the tree may run a symbol: the owner of a decorator, the base of its class."""
@@ -284,7 +297,3 @@ def _is_outside_tests(reference: Reference) -> bool:
 
 def _place(reference: Reference) -> str:
     return f"{reference.place.path}:{reference.place.line}"
-
-
-def _a(role: Role) -> str:
-    return f"an {role}" if role is Role.EXAMPLE else f"a {role}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from esper_audit.findings.finding import Severity
 from esper_audit.source.index.records import Caller, Reference
 
 MOST_PLACES = 3
@@ -37,6 +38,12 @@ def argument_words(
     if outside and not total:
         clauses.append(outside)
     return clauses
+
+
+def lowered_words(words: str, severity: Severity, lower: Severity, *, is_unused: bool) -> str:
+    """Return an impact in words with the severity that follows from it."""
+    advice = ": nothing in this tree uses it, so repair it or delete it" if is_unused else ""
+    return f"{words}, so {lower} instead of {severity}{advice}"
 
 
 def use_words(certain: int, by_name: int, packages: Mapping[str, int], outside: str) -> list[str]:

@@ -22,11 +22,16 @@ USE = "from lib.blend import blend\n\n\n"
 
 
 def judged(
-    files: dict[str, str], symbol: str = "blend", argument: str = "seed", path: str = "lib/blend.py"
+    files: dict[str, str],
+    symbol: str = "blend",
+    argument: str = "seed",
+    path: str = "lib/blend.py",
+    contract: str = "required-seed-input",
 ) -> tuple[Finding, Impact]:
     """Return a P3 finding about a symbol with its impact."""
+    place = Location(path, 1, 1, 1, 5, symbol)
     finding = msgspec.structs.replace(
-        a_finding(), location=Location(path, 1, 1, 1, 5, symbol), argument=argument
+        a_finding(), location=place, argument=argument, contract=contract
     )
     found = ImpactAnalysis(index_of(files)).with_impact(finding)
     assert found.impact is not None
@@ -80,6 +85,39 @@ def test_recursion_is_not_a_call() -> None:
     own = BLEND.replace("return seed", "return blend(host, alpha)")
     found, impact = judged({"lib/blend.py": own})
     assert impact.reality == "unreferenced"
+    assert found.severity == "P3"
+
+
+UNUSED = "so P4 instead of P3: nothing in this tree uses it, so repair it or delete it"
+PATCHES = "from torch import nn\n\nclass Patches(nn.Module):\n    def forward(self, x):\n        return self.norm(x)\n"
+OTHER = "def run(net, x):\n    return net.forward(x)\n"
+
+
+def test_what_nothing_uses_goes_down_a_step_and_advises_to_repair_or_delete() -> None:
+    files = {"lib/blend.py": BLEND, "lib/patches.py": PATCHES, "lib/other.py": OTHER}
+    assert judged(files, argument="", contract="known-names")[1].words.endswith(UNUSED)
+    found, impact = judged(files, "Patches.forward", "", "lib/patches.py", "known-names")
+    assert impact.words.endswith(UNUSED)
+    assert (found.severity, impact.lowered_from) == ("P4", "P3")
+
+
+def test_what_nothing_uses_keeps_its_severity_where_a_run_would_not_show_the_defect() -> None:
+    files = {"lib/patches.py": PATCHES, "lib/other.py": OTHER}
+    assert judged(files, "Patches.forward", "", "lib/patches.py", "checkpoint")[0].severity == "P3"
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "from lib.patches import Patches\n\n\ndef make():\n    return Patches()\n",
+        "from lib.patches import Patches\n\n\nclass Wide(Patches):\n    pass\n",
+        'from lib.patches import Patches\n\n__all__ = ["Patches"]\n',
+    ],
+    ids=("made", "derived from", "exported"),
+)
+def test_a_method_of_a_class_that_is_used_keeps_its_severity(user: str) -> None:
+    files = {"lib/patches.py": PATCHES, "lib/other.py": OTHER, "lib/user.py": user}
+    found, _ = judged(files, "Patches.forward", "", "lib/patches.py", "known-names")
     assert found.severity == "P3"
 
 

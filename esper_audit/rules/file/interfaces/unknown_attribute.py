@@ -110,7 +110,9 @@ class UnknownAttribute(Rule):
         if len(names) >= MANY and not self.options.everywhere:
             return
         known = known_attributes(definition, file) if uses else frozenset()
-        meant = {name: similar_name(name, known) for name in names}
+        # A method is not named after the attribute that it alone uses by mistake.
+        around = {name: {u.method.name for u in uses if u.name == name} for name in names}
+        meant = {name: similar_name(name, known - around[name]) for name in names}
         where = f"is set nowhere in `{definition.name}` or its bases"
         for use in _first_of_each(use for use in uses if meant[use.name]):
             similar = meant[use.name]

@@ -6,6 +6,17 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a plain class whose method is named after the attribute that it sets a part of",
+        """
+        class Group:
+            def __init__(self, rank):
+                self.rank = rank
+
+            def set_extra_buffer(self, name, shape):
+                self.extra_buffer[name] = shape
+        """,
+    ),
+    Valid(
         "attributes by the names that a caller gives, and a method for another class",
         """
         from torch import nn
