@@ -195,16 +195,10 @@ class ImpactAnalysis:
         packages = self._packages(certain)
         outside = self._outside(symbol) if not certain else ""
         words = use_words(len(certain), len(outside_tests) - len(certain), packages, outside)
+        words += [test_words(len(direct), through), *unread_words(len(answer.not_looked_at))]
         return Impact(
             reality,
-            "; ".join(
-                [
-                    *words,
-                    test_words(len(direct), through),
-                    *unread_words(len(answer.not_looked_at)),
-                    str(reality),
-                ]
-            ),
+            "; ".join([*words, str(reality)]),
             calls=sum(r.use is Use.CALL for r in certain),
             by_name=len(outside_tests) - len(certain),
             test_calls=sum(r.use is Use.CALL for r in in_tests),
