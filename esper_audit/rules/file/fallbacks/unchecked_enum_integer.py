@@ -10,7 +10,7 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
@@ -197,11 +197,8 @@ def _places(name: str, file: FileView) -> Iterator[tuple[ast.expr, str]]:
             yield statement.value, dotted(statement.target)
     for function in file.nodes(ast.FunctionDef):
         if _is_declared(function.returns, name):
-            for found in scan(function, {ast.Return}, NESTED_SCOPES):
-                if isinstance(found, ast.Return) and found.value is not None:
-                    yield found.value, function.name
-    table = file.once(class_table)
-    for definition in table.classes:
+            yield from ((value, function.name) for value in returned_values(function))
+    for definition in file.once(class_table).classes:
         fields = _fields(definition)
         calls = file.calls(definition.name) if name in map(_declared, fields.values()) else []
         for call in (c for c in calls if dotted(c.func) == definition.name):
@@ -223,8 +220,10 @@ def _fields(definition: ast.ClassDef) -> dict[str, ast.expr]:
 
 
 def _declared(annotation: ast.expr | None) -> str:
-    is_text = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
-    return annotation.value if is_text else dotted(annotation) if annotation else ""  # type: ignore[union-attr,return-value]  # a text
+    """Return a declaration as a dotted name, also where it is a text."""
+    if isinstance(annotation, ast.Constant):
+        return annotation.value if isinstance(annotation.value, str) else ""
+    return dotted(annotation) if annotation is not None else ""
 
 
 def _is_declared(annotation: ast.expr | None, name: str) -> bool:
