@@ -310,9 +310,77 @@ VALID = (
                 return torch.stack(self.rows)[at]
         """,
     ),
+    Valid(
+        "a helper that fills in constants, and one whose layer is initialised",
+        """
+        import torch
+        import torch.nn.functional as F
+        from torch import nn
+
+        def table(width):
+            rows = torch.empty(4, width)
+            nn.init.ones_(rows)
+            return F.normalize(rows, dim=-1)
+
+        def head(width):
+            layer = nn.Linear(width, width)
+            nn.init.orthogonal_(layer.weight)
+            return layer
+
+        class Net(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.rows = table(width)
+                self.head = head(width)
+                self.scale = torch.empty(width)
+                nn.init.constant_(self.scale, 0.5)
+
+            def forward(self, x):
+                return self.head(x * self.scale) @ self.rows.T
+        """,
+    ),
 )
 
 INVALID = (
+    Invalid(
+        "a helper that draws in place, and a draw that a function of torch scales",
+        """
+        import torch
+        import torch.nn.functional as F
+        from torch import nn
+
+        def codes(entries, width):
+            book = torch.empty(entries, width)
+            nn.init.orthogonal_(book)
+            return book
+
+        class Quantizer(nn.Module):
+            def __init__(self, entries, width):
+                super().__init__()
+                self.codes = codes(entries, width)
+                anchors = F.normalize(torch.rand(entries, width) - 0.5, dim=-1)
+                self.anchors = anchors
+
+            def forward(self, x):
+                return torch.cdist(x, self.codes).argmin(-1), x @ self.anchors.T
+        """,
+        (
+            (
+                13,
+                (
+                    "`self.codes` is drawn at random (`codes(entries, width)`), is read by the forward "
+                    "and is not in the state dict. Register it as a buffer."
+                ),
+            ),
+            (
+                15,
+                (
+                    "`self.anchors` is drawn at random (`torch.rand(entries, width)`), is read by the "
+                    "forward and is not in the state dict. Register it as a buffer."
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "keys that the forward itself keeps, where asked for",
         """

@@ -20,6 +20,8 @@ DRAWING = DRAWING_FUNCTIONS | DRAWING_METHODS
 DRAWING_MODULES = ("torch.", "numpy.random.", "random.")
 PLAIN_TYPES = frozenset({"bool", "int", "float", "str"})
 KEEPING = ("torch.nn.", "torch.Generator")
+FUNCTIONAL = "torch.nn.functional."
+CONSTANT_INITS = frozenset({"constant_", "zeros_", "ones_", "eye_", "dirac_", "calculate_gain"})
 
 
 def draws(value: ast.expr, file: FileView) -> ast.Call | None:
@@ -43,7 +45,7 @@ def _returns_draw(helper: Function, file: FileView) -> bool:
         return False
     given = {parameter.arg for parameter in parameters(helper.args)}
     assigned = [node for node in scan(helper, {ast.Assign}) if isinstance(node, ast.Assign)]
-    drawn: set[str] = set()
+    drawn = set(_drawn_into(helper, file)) - given
     while True:
         known = len(drawn)
         for node in assigned:
@@ -51,6 +53,16 @@ def _returns_draw(helper: Function, file: FileView) -> bool:
                 drawn |= {n for target in node.targets for n in _bound_names(target)} - given
         if len(drawn) == known:
             return any(_has_draw(value, drawn, file) for value in returned_values(helper))
+
+
+def _drawn_into(function: Function, file: FileView) -> Iterator[str]:
+    """Yield the names whose values a function draws in place (`x.normal_()`, `init.orthogonal_(x)`)."""
+    for call in scan(function, {ast.Call}):
+        if isinstance(call, ast.Call) and not any(k.arg == "generator" for k in call.keywords):
+            if _is_random_init(call, file) and call.args:
+                yield dotted(call.args[0])
+            elif terminal_name(call.func) in DRAWING_METHODS:
+                yield _root(call.func)
 
 
 def _has_draw(value: ast.expr, drawn: set[str], file: FileView) -> bool:
@@ -92,7 +104,7 @@ def drawn_in_place(use: AttributeUse, file: FileView) -> ast.Call | None:
         if not isinstance(call, ast.Call) or any(k.arg == "generator" for k in call.keywords):
             continue
         first = dotted(call.args[0]) if call.args else ""
-        is_init = _is_init(call, file) and first == name
+        is_init = _is_random_init(call, file) and first == name
         is_method = terminal_name(call.func) in DRAWING_METHODS and _root(call.func) == name
         if name and (is_init or is_method):
             return call
@@ -161,11 +173,16 @@ def _is_kept(call: ast.Call, file: FileView) -> bool:
     if _is_init(call, file):
         first = call.args[0] if call.args else None
         return isinstance(first, ast.Call) and _is_kept(first, file)
-    return (file.resolve(call.func) or "").startswith(KEEPING)
+    target = file.resolve(call.func) or ""
+    return target.startswith(KEEPING) and not target.startswith(FUNCTIONAL)
 
 
 def _is_init(call: ast.Call, file: FileView) -> bool:
     return (file.resolve(call.func) or "").startswith("torch.nn.init.")
+
+
+def _is_random_init(call: ast.Call, file: FileView) -> bool:
+    return _is_init(call, file) and terminal_name(call.func) not in CONSTANT_INITS
 
 
 def _function(call: ast.Call, file: FileView) -> Function | None:
