@@ -11,6 +11,23 @@ SINGLE = "`{}` normalises an axis of length 1 (`{}`): each weight is 1"
 
 VALID = (
     Valid(
+        "an axis of length 1 that another tensor stretches",
+        """
+        import torch
+        import torch.nn.functional as F
+        from torch import nn
+        class Graph(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.source = nn.Linear(width, 1)
+                self.target = nn.Linear(width, 1)
+            def forward(self, h, mask):
+                e = F.leaky_relu(self.source(h) + self.target(h).transpose(-2, -1), 0.2)
+                gates = (self.source(h) * h).softmax(-1)
+                return F.softmax(e, dim=-1) @ h + gates
+        """,
+    ),
+    Valid(
         "scores of the next softmax, under the name of its weights",
         """
         import torch

@@ -98,7 +98,7 @@ def normalised_single_axis(node: ast.Call, file: FileView) -> str:
     if call is None or call.name != "softmax":
         return ""
     dim = integer(call.argument("dim", 0))
-    for origin in file.once(ValueOrigins).of(call.subject, _kept, calls=0):
+    for origin in file.once(ValueOrigins).of(call.subject, _scaled, calls=0):
         module = own_module(origin.func, file) if isinstance(origin, ast.Call) else None
         if (
             module is not None
@@ -130,6 +130,19 @@ def _kept(node: ast.expr, file: FileView) -> ast.expr | None:
         return node.left
     call = tensor_call(node, file)
     return call.subject if call is not None and call.name in KEEPING_AXES - {"softmax"} else None
+
+
+def _scaled(node: ast.expr, file: FileView) -> ast.expr | None:
+    """Return the operand whose axes an operation keeps: another tensor may stretch one of length 1."""
+    if isinstance(node, ast.BinOp):
+        other = node.right
+        is_number = isinstance(other, (ast.Constant, ast.UnaryOp))
+        is_scale = is_number or dotted(other).startswith("self.")
+        if isinstance(node.op, ast.Add):
+            return node.left if is_number else None
+        is_scale |= isinstance(node.op, ast.Div)
+        return node.left if is_scale and isinstance(node.op, (ast.Mult, ast.Div)) else None
+    return _kept(node, file)
 
 
 def _traced(contraction: Contraction, axis: int, file: FileView) -> list[TracedSoftmax]:
