@@ -14,9 +14,11 @@ from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_ta
 from esper_audit.source.idioms.state.functional_dropouts import (
     ALWAYS_OFF,
     ALWAYS_ON,
+    ATTENTION,
     calls_of_alias,
     dropout_without_mode,
     is_possible_alias,
+    rate_of_attention,
 )
 from esper_audit.source.idioms.state.module_modes import (
     MODE,
@@ -39,8 +41,9 @@ class FunctionalDropoutAlwaysOn(Rule):
 
     What: a call of `F.dropout`, `F.dropout1d`, `F.dropout2d` or `F.dropout3d` without `training` in a
     method of a module, or in a function of the same file that a method of a module calls; a
-    `partial` of one; an `nn.Dropout` that `forward` makes and calls; `F.alpha_dropout` and
-    `F.feature_alpha_dropout`, whose `training` is False by default, so that they never drop.
+    `partial` of one; an `nn.Dropout` that `forward` makes and calls; `F.scaled_dot_product_attention`
+    with a `dropout_p` that is a number or an attribute which `__init__` alone sets; `F.alpha_dropout`
+    and `F.feature_alpha_dropout`, whose `training` is False by default, so that they never drop.
 
     Why: the function knows no mode. `model.eval()` changes nothing: predictions are random, metrics
     are too low, and an exported model differs at each call.
@@ -61,9 +64,9 @@ class FunctionalDropoutAlwaysOn(Rule):
         "each"
     )
     triggers = Triggers(
-        calls=ALWAYS_ON | ALWAYS_OFF | MODULES | {"partial"},
+        calls=ALWAYS_ON | ALWAYS_OFF | MODULES | {"partial", ATTENTION},
         attributes=ALWAYS_ON,
-        words=ALWAYS_ON | ALWAYS_OFF | MODULES,
+        words=ALWAYS_ON | ALWAYS_OFF | MODULES | {ATTENTION},
     )
 
     VALID = cases.VALID
@@ -82,6 +85,10 @@ class FunctionalDropoutAlwaysOn(Rule):
             return
         if terminal_name(node.func) in MODULES:
             yield from _created(node, file)
+            return
+        rate = rate_of_attention(node, file)
+        if rate is not None:
+            yield from _attended(node, rate, file)
             return
         name = dropout_without_mode(node, file)
         if not name or is_under_mode(node, file):
@@ -120,6 +127,21 @@ def _created(node: ast.Call, file: FileView) -> Iterator[Violation]:
         return
     if not is_sampling(node, file):
         yield Violation(node, CREATED.format(file.code(node), functions[0].name))
+
+
+def _attended(node: ast.Call, rate: ast.expr, file: FileView) -> Iterator[Violation]:
+    """Yield an attention in a method of a module whose rate is the same in both modes."""
+    functions = file.functions(node)
+    is_named = is_sampling(node, file) or is_documented_noise(node, file)
+    if is_named or is_under_mode(node, file) or not functions:
+        return
+    if _module_around(functions[0], file) is not None:
+        code = f"{file.code(rate)} if self.training else 0.0"
+        yield Violation(
+            rate,
+            f"`{ATTENTION}` drops in eval mode, too: pass `dropout_p={code}`",
+            Replacement(rate, code, safe=True, description="drop in training mode only"),
+        )
 
 
 def _module_around(method: Function, file: FileView) -> ClassFamily | None:

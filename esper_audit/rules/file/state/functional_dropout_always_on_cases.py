@@ -8,8 +8,33 @@ ALWAYS_ON = "`{}` drops in eval mode, too: pass `training=self.training`"
 NEVER_ON = "`{}` never drops: pass `training=self.training`"
 CREATED = "`{}` is made in `{}`, so that it is always in training mode: make it in `__init__`"
 FROM_CALLER = "`{}` drops in eval mode, too: pass `training` from the caller"
+ATTENTION = "`scaled_dot_product_attention` drops in eval mode, too: pass `dropout_p={} if self.training else 0.0`"
 
 VALID = (
+    Valid(
+        "an attention whose rate follows the mode, is 0, or comes from the caller",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        class Attend(nn.Module):
+            def __init__(self, rate):
+                super().__init__()
+                self.rate = rate
+                self.off = 0.0
+                self.live = rate
+            def train(self, mode=True):
+                self.live = self.rate if mode else 0.0
+                return super().train(mode)
+            def forward(self, q, k, v, rate=0.0):
+                a = F.scaled_dot_product_attention(q, k, v, dropout_p=self.rate if self.training else 0.0)
+                b = F.scaled_dot_product_attention(q, k, v, None, rate)
+                c = F.scaled_dot_product_attention(q, k, v, dropout_p=0.0)
+                d = F.scaled_dot_product_attention(q, k, v, dropout_p=self.off)
+                if self.training:
+                    return F.scaled_dot_product_attention(q, k, v, dropout_p=self.rate)
+                return a + b + c + d + F.scaled_dot_product_attention(q, k, v, dropout_p=self.live)
+        """,
+    ),
     Valid(
         "a noise that a comment states",
         """
@@ -137,6 +162,44 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "an attention with the rate of its constructor, by position, or of a layer",
+        """
+        from torch import nn
+        from torch.nn import functional
+        class Attend(nn.Module):
+            def __init__(self, rate):
+                super().__init__()
+                self.rate = rate
+                self.drop = nn.Dropout(rate)
+            def forward(self, q, k, v):
+                y = functional.scaled_dot_product_attention(q, k, v, dropout_p=self.rate)
+                y = y + functional.scaled_dot_product_attention(q, k, v, None, 0.1)
+                return y + functional.scaled_dot_product_attention(
+                    q, k, v, dropout_p=self.drop.p
+                )
+        """,
+        (
+            (9, ATTENTION.format("self.rate")),
+            (10, ATTENTION.format("0.1")),
+            (12, ATTENTION.format("self.drop.p")),
+        ),
+        fixed="""
+        from torch import nn
+        from torch.nn import functional
+        class Attend(nn.Module):
+            def __init__(self, rate):
+                super().__init__()
+                self.rate = rate
+                self.drop = nn.Dropout(rate)
+            def forward(self, q, k, v):
+                y = functional.scaled_dot_product_attention(q, k, v, dropout_p=self.rate if self.training else 0.0)
+                y = y + functional.scaled_dot_product_attention(q, k, v, None, 0.1 if self.training else 0.0)
+                return y + functional.scaled_dot_product_attention(
+                    q, k, v, dropout_p=self.drop.p if self.training else 0.0
+                )
+        """,
+    ),
     Invalid(
         "twice in a forward",
         """

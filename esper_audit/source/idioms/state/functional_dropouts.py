@@ -14,6 +14,8 @@ from esper_audit.source.syntax.names import dotted, parameters, terminal_name
 ALWAYS_ON = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d"})
 ALWAYS_OFF = frozenset({"alpha_dropout", "feature_alpha_dropout"})
 POSITION_OF_TRAINING = 2
+ATTENTION = "scaled_dot_product_attention"
+POSITION_OF_RATE = 4
 MODES = frozenset({ast.Name, ast.Attribute})
 
 
@@ -43,6 +45,25 @@ def dropout_without_mode(node: ast.Call, file: FileView) -> str:
     if _is_asked_for(node, file):
         return ""
     return "" if is_off or any(map(has_mode, arguments)) else name
+
+
+def rate_of_attention(node: ast.Call, file: FileView) -> ast.expr | None:
+    """Return the dropout rate of an attention function that is a number, or that `__init__` alone sets."""
+    if file.resolve(node.func) != f"torch.nn.functional.{ATTENTION}" or _is_commented(node, file):
+        return None
+    named = (k.value for k in node.keywords if k.arg == "dropout_p")
+    rate = next(named, None) or next(iter(node.args[POSITION_OF_RATE:]), None)
+    if isinstance(rate, ast.Constant):
+        return rate if rate.value else None
+    family = enclosing_family(node, file)
+    if family is None or not isinstance(rate, ast.Attribute) or has_mode(rate):
+        return None
+    held = rate.value if rate.attr == "p" else rate
+    _, _, name = dotted(held).partition("self.")
+    bound = family.bindings(name)
+    is_set = bound and all(use.method.name == "__init__" for use in bound)
+    is_number = all(not isinstance(u.value, ast.Constant) or u.value.value for u in bound)
+    return rate if is_set and is_number else None
 
 
 def _is_commented(node: ast.Call, file: FileView) -> bool:
