@@ -68,6 +68,23 @@ class FrozenOptimizer(Rule):
             """,
         ),
         Valid(
+            "another module is frozen where it is bound, and one trains again",
+            """
+            import torch
+
+            class Stage:
+                def __init__(self, encoder, decoder):
+                    self.encoder = encoder.requires_grad_(False)
+                    self.decoder = decoder.requires_grad_(True)
+                    self.opt = torch.optim.SGD(self.decoder.parameters(), lr=0.1)
+
+            def thawed(net):
+                net = net.requires_grad_(False)
+                net.head.requires_grad_(True)
+                return torch.optim.SGD(net.parameters(), lr=0.1)
+            """,
+        ),
+        Valid(
             "a part is frozen",
             """
             import torch
@@ -170,6 +187,26 @@ class FrozenOptimizer(Rule):
                     opt.zero_grad()
             """,
             ((9, MESSAGE.format("torch.optim.SGD(net.parameters(), lr=0.1)", 10, "net")),),
+        ),
+        Invalid(
+            "frozen where it is bound",
+            """
+            import torch
+
+            class Stage:
+                def __init__(self, encoder, decoder):
+                    self.encoder = encoder.requires_grad_(False).eval()
+                    self.decoder = decoder
+                    self.opt = torch.optim.SGD(self.encoder.parameters(), lr=0.1)
+            """,
+            (
+                (
+                    7,
+                    MESSAGE.format(
+                        "torch.optim.SGD(self.encoder.parameters(), lr=0.1)", 5, "self.encoder"
+                    ),
+                ),
+            ),
         ),
         Invalid(
             "no parameters",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import takewhile
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.training import missing_zero_grad_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
 from esper_audit.source.syntax.ast_walk import scan
@@ -22,7 +24,8 @@ class MissingZeroGrad(Rule):
 
     What: a loop that runs `backward` and the `step` of an optimizer, in the loop itself or in a
     function of the file that it calls, in which no gradient is cleared: no `zero_grad` of the
-    optimizer or a module, no `p.grad = None`. A `zero_grad` before the loop clears the first batch only.
+    optimizer or a module, no `p.grad = None`. A `zero_grad` before the loop clears the first batch only,
+    one of another optimizer of the loop the parameters of that one.
 
     Why: each step then uses the sum of the gradients of all batches so far. The loss still falls at
     first, and the steps become larger and older.
@@ -46,195 +49,8 @@ class MissingZeroGrad(Rule):
         calls=frozenset({"backward", "manual_backward"}),
     )
 
-    VALID = (
-        Valid(
-            "cleared at the start of each round",
-            """
-            def fit(net, batches, opt):
-                for x, y in batches:
-                    opt.zero_grad(set_to_none=True)
-                    net(x).sub(y).square().mean().backward()
-                    opt.step()
-            """,
-        ),
-        Valid(
-            "accumulation that clears on some rounds",
-            """
-            def fit(net, batches, opt, every):
-                for i, (x, y) in enumerate(batches):
-                    (loss_of(net, x, y) / every).backward()
-                    if (i + 1) % every == 0:
-                        opt.step()
-                        opt.zero_grad()
-            """,
-        ),
-        Valid(
-            "cleared in a helper",
-            """
-            class Learner:
-                def _apply(self):
-                    self.solver.step()
-                    for p in self.net.parameters():
-                        p.grad = None
-
-                def fit(self, batches):
-                    for batch in batches:
-                        self.net(batch).mean().backward()
-                        self._apply()
-            """,
-        ),
-        Valid(
-            "a closure that clears",
-            """
-            import torch
-
-            def fit(net, x, y):
-                opt = torch.optim.LBFGS(net.parameters())
-
-                def closure():
-                    opt.zero_grad()
-                    loss = (net(x) - y).square().mean()
-                    loss.backward()
-                    return loss
-
-                for _ in range(20):
-                    opt.step(closure)
-            """,
-        ),
-        Valid(
-            "an engine whose own step clears",
-            """
-            def fit(engine, batches):
-                for batch in batches:
-                    loss = engine(batch)
-                    engine.backward(loss)
-                    engine.step()
-            """,
-        ),
-        Valid(
-            "a new model each round",
-            """
-            import torch
-
-            def folds(data):
-                for x, y in data:
-                    net = torch.nn.Linear(3, 1)
-                    opt = torch.optim.SGD(net.parameters(), lr=0.1)
-                    (net(x) - y).square().mean().backward()
-                    opt.step()
-            """,
-        ),
-        Valid(
-            "a loop that collects batches for one step",
-            """
-            def one_step(batches, net, opt, parts):
-                opt.zero_grad()
-                count, done = 0, False
-                while True:
-                    loss = net(next(batches)).mean() / parts
-                    if loss.isfinite():
-                        loss.backward()
-                        count += 1
-                        if count == parts:
-                            opt.step()
-                            done = True
-                        if done:
-                            break
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "never cleared",
-            """
-            import torch
-
-            def fit(net, batches):
-                opt = torch.optim.AdamW(net.parameters())
-                for x, y in batches:
-                    loss = torch.nn.functional.mse_loss(net(x), y)
-                    loss.backward()
-                    opt.step()
-            """,
-            (
-                (
-                    7,
-                    (
-                        "`loss.backward()` adds to the gradients of all earlier batches: the loop in line 5 steps "
-                        "`opt` and never clears them. Call `opt.zero_grad()` before each backward"
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "cleared before the loop only",
-            """
-            def fit(net, batches, solver):
-                solver.zero_grad()
-                for x, y in batches:
-                    objective = (net(x) - y).abs().mean()
-                    objective.backward()
-                    solver.step()
-            """,
-            (
-                (
-                    5,
-                    (
-                        "`objective.backward()` adds to the gradients of all earlier batches: the loop in line 3 "
-                        "steps `solver` and never clears them. Call `solver.zero_grad()` before each backward"
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "in a helper one call away",
-            """
-            def update(loss, opt):
-                loss.backward()
-                opt.step()
-
-
-            def main(net, batches, optimizer):
-                while True:
-                    for batch in batches:
-                        update(net(batch).mean(), optimizer)
-            """,
-            (
-                (
-                    2,
-                    (
-                        "`loss.backward()` adds to the gradients of all earlier batches: the loop in line 8 steps "
-                        "`optimizer` and never clears them. Call `optimizer.zero_grad()` before each backward"
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "with a gradient scaler, at the top of a script",
-            """
-            import torch
-
-            net = torch.nn.Linear(2, 2)
-            sgd = torch.optim.SGD(net.parameters(), lr=0.1)
-            amp = torch.amp.GradScaler()
-            for epoch in range(10):
-                for x, y in data:
-                    amp.scale((net(x) - y).abs().mean()).backward()
-                    amp.step(sgd)
-                    amp.update()
-            """,
-            (
-                (
-                    8,
-                    (
-                        "`amp.scale((net(x) - y).abs().mean()).backward()` adds to the gradients of all earlier "
-                        "batches: the loop in line 7 steps `sgd` and never clears them. Call `sgd.zero_grad()` "
-                        "before each backward"
-                    ),
-                ),
-            ),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report backward passes of a loop that steps and never clears."""
@@ -273,9 +89,18 @@ def _is_cleared(flow: TrainingFlow, node: ast.AST) -> bool:
             steps = flow.after(event, EventKind.STEP)
             is_attempt = any(_leaves_after(step.node, loop) for step in steps)
             clearing = [o for o in clearing if o.is_in(loop) or (is_attempt and not o.loops)]
-        if clearing:
+        if clearing and not _is_of_others(clearing, event, flow):
             return True
     return False
+
+
+def _is_of_others(clearing: list[TrainingEvent], event: TrainingEvent, flow: TrainingFlow) -> bool:
+    """Return whether all that clear gradients are optimizers, and none is one that steps with a pass."""
+    steps = [step for step in flow.of_kind(EventKind.STEP) if step.is_certain]
+    following = flow.after(event, EventKind.BACKWARD, EventKind.STEP)
+    own = list(takewhile(lambda later: later.kind is EventKind.STEP, following))
+    others = {step.subject for step in steps} - {step.subject for step in own}
+    return bool(own) and all(clear.subject in others for clear in clearing)
 
 
 def _leaves_after(step: ast.AST, loop: ast.stmt) -> bool:

@@ -11,21 +11,8 @@ from esper_audit.source.syntax.names import dotted, terminal_name, text_of
 
 # Calls that take a module and keep its parameters as they are.
 HARMLESS = frozenset(
-    {
-        "print",
-        "len",
-        "sum",
-        "next",
-        "iter",
-        "list",
-        "id",
-        "type",
-        "str",
-        "repr",
-        "isinstance",
-        "info",
-    }
-    | {"DataParallel", "DistributedDataParallel", "compile", "debug", "warning"}
+    {"print", "len", "sum", "next", "iter", "list", "id", "type", "str", "repr", "isinstance"}
+    | {"info", "debug", "warning", "DataParallel", "DistributedDataParallel", "compile"}
 )
 HARMLESS_METHODS = frozenset(
     {
@@ -39,15 +26,8 @@ HARMLESS_METHODS = frozenset(
         "state_dict",
         "modules",
     }
-    | {
-        "half",
-        "float",
-        "zero_grad",
-        "named_modules",
-        "buffers",
-        "load_state_dict",
-        "requires_grad_",
-    }
+    | {"half", "float", "zero_grad", "named_modules", "buffers", "load_state_dict"}
+    | {"requires_grad_"}
 )
 
 
@@ -61,6 +41,8 @@ def freezes_all(statement: ast.stmt, module: str, file: FileView, depth: int = 1
             any(freezes_all(inner, parameter, file, 0) for inner in function.body)
             for _, function, parameter in helper_calls(statement, module, file)
         )
+    if isinstance(statement, ast.Assign):
+        return module in map(text_of, statement.targets) and _is_frozen(statement.value)
     if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call):
         is_all = text_of(statement.iter) in (
             f"{module}.parameters()",
@@ -97,6 +79,17 @@ def _is_switch(call: ast.Call, owner: str, *, truth: bool) -> bool:
     arguments = [*call.args, *(k.value for k in call.keywords)]
     value = arguments[0].value if arguments and isinstance(arguments[0], ast.Constant) else None
     return text_of(call.func.value) == owner and value is truth
+
+
+def _is_frozen(value: ast.expr) -> bool:
+    """Return whether a value is `module.requires_grad_(False)`, perhaps moved or set to a mode."""
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        if value.func.attr == "requires_grad_":
+            return _is_switch(value, text_of(value.func.value), truth=False)
+        if value.func.attr not in HARMLESS_METHODS:
+            return False
+        value = value.func.value
+    return False
 
 
 def _freezes_element(statement: ast.stmt) -> bool:
