@@ -11,6 +11,19 @@ SINGLE = "`{}` normalises an axis of length 1 (`{}`): each weight is 1"
 
 VALID = (
     Valid(
+        "the last axis, counted from the front",
+        """
+        def mix(x, w):
+            b, n, c = x.shape
+            q, k, v = x.reshape(b, n, 3, 4, c // 12).permute(2, 0, 3, 1, 4).unbind(0)
+            return (q @ k.transpose(-2, -1)).softmax(dim=3) @ v
+        def pick(x, y):
+            stacked = x.view(2, 3, 4, 5)
+            scores = stacked[0] @ y.transpose(-2, -1)
+            return scores.softmax(2) @ y
+        """,
+    ),
+    Valid(
         "an axis of length 1 that another tensor stretches",
         """
         import torch
@@ -203,6 +216,30 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "the axis of the heads, of parts of one tensor",
+        """
+        import torch
+        from torch import nn
+        class Heads(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.qkv = nn.Conv1d(width, 3 * width, 1)
+                self.softmax = nn.Softmax(dim=1)
+            def forward(self, x):
+                b, c, n = x.shape
+                q, k, v = self.qkv(x).view(b, 3, 4, c // 4, n).unbind(1)
+                weights = self.softmax(torch.matmul(q.transpose(2, 3), k))
+                return torch.matmul(weights, v.transpose(2, 3))
+            def mix(self, x):
+                b, n, c = x.shape
+                qkv = x.reshape(b, n, 3, 4, c // 12).permute(2, 0, 3, 1, 4)
+                q, k, v = qkv[0], qkv[1], qkv[2]
+                weights = (q @ k.transpose(-2, -1)).softmax(dim=2)
+                return weights @ v
+        """,
+        ((11, NUMBERS.format(1, 12, -1)), (17, NUMBERS.format(2, 18, -1))),
+    ),
     Invalid(
         "the queries by the letters of an einsum, through dropout",
         """

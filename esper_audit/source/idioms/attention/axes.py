@@ -30,6 +30,7 @@ KEEPING_AXES = frozenset(
 TRANSPOSING = frozenset({"transpose", "transpose_", "swapaxes", "swapdims"})
 RANKS = {"bmm": 3, "baddbmm": 3, "mm": 2, "addmm": 2}
 SHAPING = frozenset({"view", "reshape", "permute"})
+PARTS = frozenset({"unbind", "chunk", "split", "tensor_split"})
 
 
 def integer(node: ast.expr | None) -> int | None:
@@ -91,6 +92,11 @@ class TensorAxes:
         return None
 
     def _rank(self, node: ast.expr, depth: int) -> int | None:
+        if isinstance(node, ast.Name):
+            return self._rank_of_part(node, depth)
+        if isinstance(node, ast.Subscript) and integer(node.slice) is not None:
+            whole = self.rank(node.value, depth)
+            return whole - 1 if whole else None
         if isinstance(node, ast.BinOp):
             if isinstance(node.op, ast.MatMult):
                 return self.rank(node.left, depth) or self.rank(node.right, depth)
@@ -115,6 +121,16 @@ class TensorAxes:
             return self.rank(call.subject, depth) or self.rank(call.arguments[0], depth)
         result = einsum_result(call.node, self._file)
         return len(result) if result and "..." not in result else None
+
+    def _rank_of_part(self, name: ast.Name, depth: int) -> int | None:
+        """Return the number of axes of `a` after `a, b = x.unbind(1)` or `a, b = x.chunk(2)`."""
+        values = self._origins.values.reaching(name)
+        value = values[0].value if len(values) == 1 and values[0].index is not None else None
+        call = tensor_call(value, self._file) if value is not None else None
+        if call is None or call.name not in PARTS:
+            return None
+        whole = self.rank(call.subject, depth)
+        return whole - (call.name == "unbind") if whole else None
 
 
 def einsum_terms(call: ast.Call, file: FileView) -> tuple[list[ast.expr], list[list[str]]] | None:

@@ -32,6 +32,7 @@ PROBABILITIES = {
     "expit": "a sigmoid",
     "hardsigmoid": "a hard sigmoid",
 }
+UNDERFLOWING = frozenset({"a softmax", "a sigmoid"})
 
 
 def selected(node: ast.expr, file: FileView) -> ast.expr | None:
@@ -59,6 +60,11 @@ def _probability(origin: ast.expr, file: FileView, depth: int) -> str:
     if isinstance(origin, ast.Name):
         passed = passed_arguments(origin, file)
         return next((kind for each in passed if (kind := probability(each, file, depth))), "")
+    if isinstance(origin, ast.BinOp) and isinstance(origin.op, ast.Div):
+        # The logarithm of a quotient of two is that of each.
+        is_quotient = probability(origin.right, file, depth) in UNDERFLOWING
+        found = probability(origin.left, file, depth) if is_quotient else ""
+        return found if found in UNDERFLOWING else ""
     if isinstance(origin, ast.BinOp):
         is_complement = isinstance(origin.op, ast.Sub) and literal_number(origin.left) == 1
         found = probability(origin.right, file, depth) if is_complement else ""

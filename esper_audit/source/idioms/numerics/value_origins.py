@@ -76,7 +76,8 @@ def called_function(call: ast.Call, file: FileView) -> Function | None:
     if isinstance(function, ast.Name):
         values = file.once(FunctionValues).reaching(function)
         if len(values) == 1:
-            return _forward_of(values[0].value, file)
+            annotated = _annotated_class(function, file) if values[0].statement is None else None
+            return annotated or _forward_of(values[0].value, file)
         found = file.once(_functions).get(function.id)
         return found if file.resolve(function) is None and not values else None
     if isinstance(function, ast.Attribute) and dotted(function.value) in ("self", "cls"):
@@ -87,6 +88,16 @@ def called_function(call: ast.Call, file: FileView) -> Function | None:
             module = bound[0].value if len(bound) == 1 else None
             return family.method(function.attr) or _forward_of(module, file)
     return None
+
+
+def _annotated_class(name: ast.Name, file: FileView) -> Function | None:
+    """Return the `forward` of the class of the same file with which a parameter is annotated."""
+    functions = file.functions(name)
+    given = parameters(functions[-1].args) if functions else []
+    annotations = [p.annotation for p in given if p.arg == name.id]
+    table = file.once(class_table)
+    found = table.by_name.get(dotted(annotations[0])) if annotations and annotations[0] else None
+    return table.family(found).method("forward") if found is not None else None
 
 
 def _forward_of(module: ast.expr | None, file: FileView) -> Function | None:
