@@ -58,6 +58,16 @@ class LogOfProbability(Rule):
 
     VALID = (
         Valid(
+            "a quotient by what is no probability, and of clamped ones",
+            """
+            import torch
+            def tempered(a, b, scale):
+                p, q = torch.softmax(a, -1), torch.softmax(b, -1)
+                p, q = p.clamp_min(1e-8), q.clamp_min(1e-8)
+                return torch.log(p / q) + torch.log(b / scale)
+            """,
+        ),
+        Valid(
             "an epsilon, a clamp, a maximum",
             """
             import torch
@@ -154,6 +164,28 @@ class LogOfProbability(Rule):
         ),
     )
     INVALID = (
+        Invalid(
+            "a network of an annotated argument, and a quotient of two",
+            """
+            import torch
+            from torch import nn
+            class Actor(nn.Module):
+                def forward(self, x):
+                    return self.body(x).softmax(-1)
+            def entropy(actor: Actor, x):
+                p = actor(x)
+                return -(p * p.log()).sum(-1)
+            def divergence(a, b):
+                p, q = soft(a), soft(b)
+                return (p * torch.log(p / q)).sum(-1)
+            def soft(x):
+                return torch.softmax(x, dim=1)
+            """,
+            (
+                (8, SOFTMAX.format("p.log()")),
+                (11, SOFTMAX.format("torch.log(p / q)")),
+            ),
+        ),
         Invalid(
             "a softmax by method and by function",
             """

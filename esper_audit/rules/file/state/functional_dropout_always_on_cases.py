@@ -12,6 +12,22 @@ ATTENTION = "`scaled_dot_product_attention` drops in eval mode, too: pass `dropo
 
 VALID = (
     Valid(
+        "an attention that is used where the rate is 0",
+        """
+        import torch
+        from torch import nn
+        class Attend(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+                self.rate = config.rate
+                self.fast = config.fast and self.rate == 0.0
+            def forward(self, q, k, v):
+                if self.fast:
+                    return torch.nn.functional.scaled_dot_product_attention(q, k, v, None, self.rate)
+                return self.slow(q, k, v)
+        """,
+    ),
+    Valid(
         "an attention whose rate follows the mode, is 0, or comes from the caller",
         """
         import torch.nn.functional as F

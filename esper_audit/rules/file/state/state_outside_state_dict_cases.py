@@ -322,6 +322,17 @@ VALID = (
             nn.init.ones_(rows)
             return F.normalize(rows, dim=-1)
 
+        def learned(*sizes):
+            weight = nn.Parameter(torch.Tensor(*sizes))
+            nn.init.kaiming_uniform_(weight)
+            return weight
+
+        def encoded(length, width, kind):
+            table = torch.empty(length, width)
+            if kind == "normal":
+                nn.init.normal_(table)
+            return nn.Parameter(table, requires_grad=False)
+
         def head(width):
             layer = nn.Linear(width, width)
             nn.init.orthogonal_(layer.weight)
@@ -331,12 +342,14 @@ VALID = (
             def __init__(self, width):
                 super().__init__()
                 self.rows = table(width)
+                self.learned = learned(width, width)
+                self.places = encoded(8, width, "normal")
                 self.head = head(width)
                 self.scale = torch.empty(width)
                 nn.init.constant_(self.scale, 0.5)
 
             def forward(self, x):
-                return self.head(x * self.scale) @ self.rows.T
+                return self.head(x * self.scale) @ self.rows.T @ self.learned + self.places
         """,
     ),
 )

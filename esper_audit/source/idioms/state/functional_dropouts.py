@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from esper_audit.source.idioms.classes.file_classes import ClassFamily
+from esper_audit.source.idioms.numerics.guards import tests_around
 from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family
 from esper_audit.source.idioms.state.module_modes import has_mode
 from esper_audit.source.syntax.ast_walk import scan
@@ -63,7 +65,17 @@ def rate_of_attention(node: ast.Call, file: FileView) -> ast.expr | None:
     bound = family.bindings(name)
     is_set = bound and all(use.method.name == "__init__" for use in bound)
     is_number = all(not isinstance(u.value, ast.Constant) or u.value.value for u in bound)
-    return rate if is_set and is_number else None
+    is_free = is_set and is_number and not _is_tested(name, node, family, file)
+    return rate if is_free else None
+
+
+def _is_tested(name: str, node: ast.Call, family: ClassFamily, file: FileView) -> bool:
+    """Return whether a condition around a call asks for a rate, itself or by an attribute bound to that."""
+    tests = list(tests_around(node, file))
+    flags = (p for t in tests for p in scan(t, {ast.Attribute}) if isinstance(p, ast.Attribute))
+    tests += [use.value for flag in flags for use in family.bindings(flag.attr) if use.value]
+    parts = (part for test in tests for part in scan(test, {ast.Attribute, ast.Name}))
+    return any(terminal_name(part) == name for part in parts if isinstance(part, ast.expr))
 
 
 def _is_commented(node: ast.Call, file: FileView) -> bool:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.classes.attribute_use import AttributeUse
+from esper_audit.source.idioms.state.learned_values import is_tensor_made
 from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
@@ -56,19 +57,27 @@ def _returns_draw(helper: Function, file: FileView) -> bool:
 
 
 def _drawn_into(function: Function, file: FileView) -> Iterator[str]:
-    """Yield the names whose values a function draws in place (`x.normal_()`, `init.orthogonal_(x)`)."""
+    """Yield the names of new tensors that a function draws in place (`init.orthogonal_(x)`)."""
+    nodes = [node for node in scan(function, {ast.Assign}) if isinstance(node, ast.Assign)]
+    made = {dotted(n.targets[0]) for n in nodes if is_tensor_made(n.value, file)}
     for call in scan(function, {ast.Call}):
-        if isinstance(call, ast.Call) and not any(k.arg == "generator" for k in call.keywords):
-            if _is_random_init(call, file) and call.args:
-                yield dotted(call.args[0])
-            elif terminal_name(call.func) in DRAWING_METHODS:
-                yield _root(call.func)
+        if not isinstance(call, ast.Call) or any(k.arg == "generator" for k in call.keywords):
+            continue
+        is_method = terminal_name(call.func) in DRAWING_METHODS
+        drawn = call.args[0] if _is_random_init(call, file) and call.args else None
+        name = dotted(drawn) if drawn is not None else _root(call.func) if is_method else ""
+        if name in made:
+            yield name
 
 
 def _has_draw(value: ast.expr, drawn: set[str], file: FileView) -> bool:
     """Return whether an expression draws, or reads what was drawn."""
-    is_read = any(isinstance(n, ast.Name) and n.id in drawn for n in scan(value, {ast.Name}))
-    return is_read or any(_is_draw(call, file) for call in _calls_outside_layers(value, file))
+    for node in _outside_layers(value, file):
+        if isinstance(node, ast.Name) and node.id in drawn:
+            return True
+        if isinstance(node, ast.Call) and _is_draw(node, file):
+            return True
+    return False
 
 
 def _bound_names(target: ast.expr) -> Iterator[str]:
@@ -157,13 +166,16 @@ def _is_foreign(call: ast.Call, file: FileView) -> bool:
 
 def _calls_outside_layers(value: ast.expr, file: FileView) -> Iterator[ast.Call]:
     """Yield the calls of an expression, outermost first, without what layers and parameters keep."""
+    yield from (node for node in _outside_layers(value, file) if isinstance(node, ast.Call))
+
+
+def _outside_layers(value: ast.expr, file: FileView) -> Iterator[ast.AST]:
     pending: list[ast.AST] = [value]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.Call):
-            if _is_kept(node, file) or _is_foreign(node, file):
-                continue
-            yield node
+        if isinstance(node, ast.Call) and (_is_kept(node, file) or _is_foreign(node, file)):
+            continue
+        yield node
         if not isinstance(node, ast.Lambda):
             pending += ast.iter_child_nodes(node)
 
