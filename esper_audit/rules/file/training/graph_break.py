@@ -83,6 +83,18 @@ class BrokenGraph(Rule):
             """,
         ),
         Valid(
+            "numbers that methods of an argument give",
+            """
+            from torch import nn
+
+            class Gate(nn.Module):
+                def forward(self, x, sizes):
+                    n = x.size(1)
+                    widest = sizes.get(n, [])
+                    return x if n > 3 or len(widest) > 0 else x + 1
+            """,
+        ),
+        Valid(
             "a forward of another class",
             """
             class Loader:
@@ -126,14 +138,19 @@ class BrokenGraph(Rule):
                 def level(self, x):
                     return x.mean().item()
 
+                def balanced(self, weights):
+                    load = weights.mean(dim=0)
+                    return weights.softmax(-1) if load.max() > 0.9 else weights
+
                 def forward(self, x):
-                    x = clip(x)
+                    x = self.balanced(clip(x))
                     return x * 2 if x.sum() > 0 else x * self.level(x)
             """,
             (
                 (5, "branches on the value of a tensor below the forward of `Gate`"),
                 (12, "reads a tensor by `.item()` below the forward of `Gate`"),
-                (16, "branches on the value of a tensor in the forward of `Gate`"),
+                (16, "branches on the value of a tensor below the forward of `Gate`"),
+                (20, "branches on the value of a tensor in the forward of `Gate`"),
             ),
         ),
     )

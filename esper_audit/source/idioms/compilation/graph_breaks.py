@@ -14,6 +14,7 @@ READS = frozenset({"item", "tolist", "numpy"})
 REDUCTIONS = frozenset(
     {"any", "all", "sum", "max", "min", "mean", "norm", "isnan", "isinf", "allclose"}
 )
+ELEMENTWISE = frozenset({"abs", "float", "exp", "log", "sigmoid", "softmax", "detach", "clamp"})
 # Under these the code does not run in a compiled graph, or only while someone looks for an error.
 EAGER_TESTS = (
     "is_compiling",
@@ -46,6 +47,7 @@ def forward_parts(forward: Function, definition: ast.ClassDef, file: FileView) -
 def breaks_in(function: Function, file: FileView) -> Iterator[tuple[ast.expr, str]]:
     """Yield what breaks the graph in a function, with what it does."""
     nodes = scan(function, {ast.Call, ast.If, ast.IfExp, ast.While}, {ast.Lambda})
+    tensors = _tensors(function)
     for node in nodes:
         if isinstance(node, ast.Call):
             reason = _of_call(node)
@@ -53,7 +55,7 @@ def breaks_in(function: Function, file: FileView) -> Iterator[tuple[ast.expr, st
                 yield node, reason
         elif isinstance(node, (ast.If, ast.IfExp, ast.While)):
             test = node.test
-            if _is_value(test, function) and not _is_under_eager_test(test, file):
+            if _is_value(test, tensors) and not _is_under_eager_test(test, file):
                 yield test, "branches on the value of a tensor"
 
 
@@ -64,11 +66,23 @@ def _of_call(call: ast.Call) -> str:
     return "prints" if isinstance(call.func, ast.Name) and name == "print" else ""
 
 
-def _is_value(test: ast.expr, function: Function) -> bool:
-    """Return whether a condition is computed from the values of an argument of the function."""
+def _tensors(function: Function) -> set[str]:
+    """Return the arguments of a function, and the local names that methods of them give."""
     given = {p.arg for p in parameters(function.args)} - {"self", "cls"}
+    for node in function.body:
+        value = node.value if isinstance(node, ast.Assign) else None
+        if not isinstance(node, ast.Assign) or not isinstance(value, ast.Call):
+            continue
+        is_method = isinstance(value.func, ast.Attribute) and dotted(value.func.value) in given
+        if is_method and terminal_name(value.func) in REDUCTIONS | ELEMENTWISE:
+            given |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return given
+
+
+def _is_value(test: ast.expr, tensors: set[str]) -> bool:
+    """Return whether a condition is computed from the values of a tensor."""
     parts = test.values if isinstance(test, ast.BoolOp) else [test]
-    return any(_is_reduction_of(part, given) for part in parts)
+    return any(_is_reduction_of(part, tensors) for part in parts)
 
 
 def _is_reduction_of(test: ast.expr, given: set[str]) -> bool:
