@@ -69,6 +69,27 @@ class KeepsNormInEval(Plain):
         return self
 
 
+class StopsDropout(Plain):
+    """A switch that sets a part to eval mode."""
+
+    def train(self, mode: bool = True) -> StopsDropout:
+        super().train(mode)
+        if mode:
+            self.net[1].eval()
+        return self
+
+
+class Forgets(Plain):
+    """A switch whose `eval()` leaves out a child."""
+
+    def train(self, mode: bool = True) -> Forgets:
+        self.training = mode
+        for child in self.net[:1]:
+            child.train(mode)
+        self.net.training = mode
+        return self
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Plain))
     yield sound(discovered(Counts))
@@ -77,3 +98,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(Shadows), "shadowed")
     yield broken(discovered(Raises), "raises")
     yield by_design(discovered(KeepsNormInEval), "misses")
+    yield by_design(discovered(StopsDropout), "misses")
+    yield broken(discovered(Forgets), "misses")

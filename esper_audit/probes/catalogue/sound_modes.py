@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -25,6 +27,8 @@ OWN_BY_DESIGN = (
     "ema",
     "stay in eval",
 )
+# What a switch of its own says to a part of the module.
+KEEPS_IN_EVAL = re.compile(r"\.eval\(\)|\.train\((mode=)?False\)")
 
 
 class SoundModes(UniversalProbe):
@@ -36,7 +40,7 @@ class SoundModes(UniversalProbe):
     Why: `model.eval()(x)` fails where `eval` returns None. A child that a switch misses keeps dropping out
     in evaluation. `self.train = flag` makes every training loop raise.
 
-    Quiet: a module that keeps frozen parts in eval mode, by its docstring.
+    Quiet: a module that keeps frozen parts in eval mode, by its docstring, or in a `train` of its own.
 
     Tickets: real code
     """
@@ -82,7 +86,10 @@ class SoundModes(UniversalProbe):
         """Return the reason if a part stays in eval mode on purpose."""
         text = documentation_of(subject).lower()
         is_frozen = detector == "misses" and any(word in text for word in OWN_BY_DESIGN)
-        return "keeps a part in eval mode, by its docstring" if is_frozen else ""
+        if is_frozen:
+            return "keeps a part in eval mode, by its docstring"
+        is_kept = detector == "misses" and witness["switch"] == "train" and keeps_in_eval(subject)
+        return "keeps a part in eval mode in its own `train`" if is_kept else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
@@ -108,3 +115,13 @@ class SoundModes(UniversalProbe):
                 f'assert all(m.training is {wanted} for m in module.modules()), "{message}"',
             ]
         return program(subject.recipe, body, mode=""), f"AssertionError: {message}"
+
+
+def keeps_in_eval(subject: Discovered) -> bool:
+    """Return whether a class of a module has a `train` that sets a part to eval mode."""
+    kinds = {type(part) for part in subject.build().modules()}
+    switches = [kind.train for kind in kinds if kind.train is not nn.Module.train]
+    try:
+        return any(KEEPS_IN_EVAL.search(inspect.getsource(switch)) for switch in switches)
+    except OSError:
+        return False  # the code of a switch is in no file
