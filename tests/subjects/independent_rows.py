@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from support.recipes import PICTURES, SEQUENCES, discovered
+from support.recipes import PICTURES, ROWS, SEQUENCES, discovered
 from torch import Tensor, nn
 
+from esper_audit.probes.recipes.values import TensorSpec
+
 from .cases import Case, broken, by_design, inconclusive, sound
+
+NODES = TensorSpec((5,), "int64", 0, 3)
 
 
 class Normed(nn.Module):
@@ -78,6 +82,32 @@ class BatchStatistics(nn.Module):
         return (x - x.mean(0)) / (x.std(0) + 1)
 
 
+class Neighbours(nn.Module):
+    """Adds to each node the mean of all nodes that an edge reaches."""
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        return x + x[edge_index % len(x)].mean(0, keepdim=True)
+
+
+class Spread(nn.Module):
+    """Gives the mean standard deviation over the batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x.std(0).mean().expand(len(x), 1)], dim=1)
+
+
+class Critic(nn.Module):
+    """Scores rows by themselves and by their spread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spread = Spread()
+        self.score = nn.Linear(9, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.score(self.spread(x))
+
+
 class Constant(nn.Module):
     """Returns a number for the whole input: no axis follows."""
 
@@ -92,5 +122,7 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(GlobalNorm, PICTURES), "rows")
     yield broken(discovered(InTuple), "rows")
     yield by_design(discovered(BatchStatistics), "rows")
+    yield by_design(discovered(Neighbours, ROWS, NODES), "rows")
+    yield by_design(discovered(Critic), "rows")
     yield inconclusive(discovered(TimeFirst, SEQUENCES), "")
     yield inconclusive(discovered(Constant), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.discovery.guesses import is_own_module
 from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
 from esper_audit.probes.measure.parameters import REDRAWING, redraw
 from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
@@ -25,6 +27,9 @@ BY_NAME = re.compile(
     r"loss|batch|contrast|mix_?up|cut_?mix|queue|router|moe|expert|graph|distance|similarity|metric|pairwise",
     re.IGNORECASE,
 )
+# Arguments that say which rows belong together, and parts that take statistics of the batch.
+JOINING = re.compile(r"edge|adj(acency)?(_|$)|neighbou?r", re.IGNORECASE)
+OF_BATCH = re.compile(r"mini_?batch|(over|across|of) the batch", re.IGNORECASE)
 BATCH_FIRST_LAYERS = re.compile(r"(Lazy)?(Conv|BatchNorm|SyncBatchNorm)")
 SEQUENCE_RANK = 3  # (batch, time, width) or (time, batch, width)
 
@@ -39,8 +44,8 @@ class IndependentRows(UniversalProbe):
     Why: a score then depends on which samples happen to share a batch, so an evaluation changes with the
     batch size and with the order of the data.
 
-    Quiet: losses and what compares samples on purpose, by name; time-first sequences, whose second axis is
-    independent.
+    Quiet: losses and what compares samples on purpose, by name, also of a part; the nodes of a graph, whose
+    edges are an argument; time-first sequences, whose second axis is independent.
 
     Tickets: real code
     """
@@ -78,6 +83,11 @@ class IndependentRows(UniversalProbe):
         named = BY_NAME.search(f"{subject.recipe.class_name} {documentation_of(subject)}")
         if named or is_sampling_by_name(subject):
             return "mixes the samples of a batch, by its name or docstring"
+        if any(map(JOINING.search, inspect.signature(subject.build().forward).parameters)):
+            return "joins the rows by edges"
+        kinds = {type(p) for p in subject.build().modules() if is_own_module(type(p))}
+        if any(OF_BATCH.search(f"{kind.__name__} {kind.__doc__ or ''}") for kind in kinds):
+            return "has a part that takes statistics of the batch, by its name or docstring"
         return ""
 
     def program_of(
