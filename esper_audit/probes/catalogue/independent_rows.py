@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,8 +11,8 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.discovery.guesses import is_own_module
 from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
+from esper_audit.probes.measure.mixed_rows import reason_to_mix
 from esper_audit.probes.measure.parameters import REDRAWING, redraw
 from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
@@ -23,13 +22,6 @@ from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
 from esper_audit.probes.universal import UniversalProbe, documentation_of, is_sampling_by_name
 
-BY_NAME = re.compile(
-    r"loss|batch|contrast|mix_?up|cut_?mix|queue|router|moe|expert|graph|distance|similarity|metric|pairwise",
-    re.IGNORECASE,
-)
-# Arguments that say which rows belong together, and parts that take statistics of the batch.
-JOINING = re.compile(r"edge|adj(acency)?(_|$)|neighbou?r", re.IGNORECASE)
-OF_BATCH = re.compile(r"mini_?batch|(over|across|of) the batch", re.IGNORECASE)
 BATCH_FIRST_LAYERS = re.compile(r"(Lazy)?(Conv|BatchNorm|SyncBatchNorm)")
 SEQUENCE_RANK = 3  # (batch, time, width) or (time, batch, width)
 
@@ -80,15 +72,9 @@ class IndependentRows(UniversalProbe):
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if the class compares samples, or samples at random."""
-        named = BY_NAME.search(f"{subject.recipe.class_name} {documentation_of(subject)}")
-        if named or is_sampling_by_name(subject):
-            return "mixes the samples of a batch, by its name or docstring"
-        if any(map(JOINING.search, inspect.signature(subject.build().forward).parameters)):
-            return "joins the rows by edges"
-        kinds = {type(p) for p in subject.build().modules() if is_own_module(type(p))}
-        if any(OF_BATCH.search(f"{kind.__name__} {kind.__doc__ or ''}") for kind in kinds):
-            return "has a part that takes statistics of the batch, by its name or docstring"
-        return ""
+        reason = reason_to_mix(subject.build(), documentation_of(subject))
+        is_random = not reason and is_sampling_by_name(subject)
+        return "samples at random, by its name or docstring" if is_random else reason
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
