@@ -39,8 +39,9 @@ class DivisionByLog(Rule):
     """A division by the logarithm of a count, which is zero for none or for one.
 
     What: a division by `log(n + 1)` or `log1p(n)` of a count in a tensor (a degree by `scatter_add`,
-    `bincount` or `index_add`, a sum of a mask) that may be 0; a division by `math.log(n)` of a length
-    (`len(x)`, `x.shape[i]`, `x.size(i)`) that may be 1, with the option `lengths` also by numpy's.
+    `bincount` or `index_add`, a sum of a mask) that may be 0, or by `log(n)` of one, which may be 1; a
+    division by `math.log(n)` of a length (`len(x)`, `x.shape[i]`, `x.size(i)`) that may be 1, with the
+    option `lengths` also by numpy's.
 
     Why: the logarithm is exactly 0 for a node without edges, an empty row, a single class. The
     quotient is infinite, and infinity times the 0 of that node is NaN; of plain numbers the division
@@ -91,6 +92,17 @@ class DivisionByLog(Rule):
             def entropy(p, train):
                 users = len(train.keys())
                 return -(p * np.log2(p)).sum(1) / np.log2(p.shape[1]) + p / np.log2(users)
+            """,
+        ),
+        Valid(
+            "a count that is two at least",
+            """
+            import torch
+            def spread(entropy, mask):
+                return entropy / mask.sum(-1).clamp(min=2).float().log()
+            def other(entropy, mask):
+                n = mask.sum(-1)
+                return torch.where(n > 1, entropy / torch.log(n), 0.0)
             """,
         ),
         Valid(
@@ -185,6 +197,26 @@ class DivisionByLog(Rule):
             ),
         ),
         Invalid(
+            "a count of 1",
+            """
+            import torch
+            def spread(weights, mask):
+                entropy = -(weights * weights.clamp_min(1e-12).log()).sum(-1)
+                allowed = mask.sum(-1)
+                return entropy / torch.log(allowed.float())
+            """,
+            (
+                (
+                    5,
+                    SINGLE.format(
+                        "entropy / torch.log(allowed.float())",
+                        "torch.log(allowed.float())",
+                        "a count",
+                    ),
+                ),
+            ),
+        ),
+        Invalid(
             "a length of 1",
             """
             import math
@@ -250,7 +282,9 @@ def _zero(call: ast.Call, file: FileView, *, lengths: bool) -> tuple[str, ast.ex
         return "", call
     for origin in file.once(ValueOrigins).of(found.subject, _converted):
         counted = origin if found.name == "log1p" else _successor(origin)
-        reason = count_reason(counted, file) if counted is not None else ""
+        reason = count_reason(origin if counted is None else counted, file)
+        if reason and counted is None:
+            return SINGLE.format("{}", "{}", reason), origin
         if reason:
             return EMPTY.format("{}", "{}", reason, "count"), counted or call
     return "", call
