@@ -34,6 +34,20 @@ class SelfAttention(nn.Module):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.bool()[:, None])
 
 
+class AttentionIfMasked(SelfAttention):
+    """Takes a mask that may be left out."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return super().forward(x, torch.ones(x.shape[:2]) if mask is None else mask)
+
+
+class AttentionUnmasked(AttentionIfMasked):
+    """Takes a mask that may be left out, and does not use it."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return super().forward(x)
+
+
 class EncoderLayer(nn.Module):
     """A layer of torch, whose mask is true where a position is excluded."""
 
@@ -158,6 +172,8 @@ class Pooled(SelfAttention):
 def cases() -> Iterator[Case]:
     yield sound(discovered(SelfAttention, SEQUENCES, MASK))
     yield sound(discovered(SelfAttention, SEQUENCES, FLOAT_MASK))
+    yield sound(discovered(AttentionIfMasked, SEQUENCES))
+    yield broken(discovered(AttentionUnmasked, SEQUENCES), "padding")
     yield sound(discovered(EncoderLayer, IDS, MASK))
     yield sound(discovered(PackedGru, SEQUENCES, LENGTHS))
     yield sound(discovered(RelativeLengths, SEQUENCES, RATIOS))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.padding import convolution_in, padding_of
+from esper_audit.probes.measure.padding import convolution_in, padding_of, with_optional_mask
 from esper_audit.probes.measure.parameters import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.precise_run import precise_run
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
@@ -44,6 +44,7 @@ class IgnoredPadding(UniversalProbe):
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Replace the excluded positions at each end, under each meaning of the mask."""
+        subject = with_optional_mask(subject, subject.build())
         run = precise_run(subject, state)
         padding = padding_of(subject, run.module)
         if padding is None:
@@ -73,6 +74,7 @@ class IgnoredPadding(UniversalProbe):
     ) -> tuple[str, str]:
         """Return a program that replaces the excluded positions."""
         message = "excluded positions change the output at the others"
+        subject = with_optional_mask(subject, subject.build())
         padding = padding_of(subject, subject.build())
         assert padding is not None
         text = recipe_text(subject.recipe)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -133,6 +134,32 @@ def padding_of(subject: Discovered, module: nn.Module) -> Padding | None:
         if is_lengths or (is_named and spec.shape == first.shape[:2] and mask != number):
             return Padding(subject, number, mask, first.shape[1], is_lengths, spec.is_floating)
     return None
+
+
+def with_optional_mask(subject: Discovered, module: nn.Module) -> Discovered:
+    """Return the subject with a mask or lengths in its call that `forward` may be given, itself if there is none."""
+    specs = tensors_in(subject.recipe.call)
+    rank = 3 if specs and specs[0].is_floating else 2
+    if not specs or len(specs[0].shape) != rank or padding_of(subject, module):
+        return subject
+    shape = specs[0].shape
+    for name, parameter in inspect.signature(
+        import_name(subject.recipe.target).forward
+    ).parameters.items():
+        is_lengths = bool(LENGTHS.fullmatch(name))
+        is_mask = PADDING_MASK.fullmatch(name) or PLAIN_MASK.fullmatch(name)
+        if parameter.default is not None or not (is_lengths or is_mask):
+            continue
+        length = TensorSpec(shape[:1], "int64", shape[1], shape[1] + 1)
+        spec = length if is_lengths else TensorSpec(shape[:2], "bool")
+        call = subject.recipe.call.with_value(name, spec)
+        given = replace(subject, recipe=replace(subject.recipe, call=call))
+        # A module may refuse what only looks like a mask by any error.
+        with contextlib.suppress(*FAILURES):
+            given.evaluate(module, given.arguments_of_call())
+            if padding_of(given, module):
+                return given
+    return subject
 
 
 def convolution_in(module: nn.Module) -> str:
