@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -217,6 +217,27 @@ class Joining(nn.Module):
         return out
 
 
+class Coupling(nn.Module):
+    """Takes the shapes of its inputs, and a list of these."""
+
+    def __init__(  # type: ignore[no-untyped-def]
+        self, dims_in, subnet_constructor: Callable[[int, int], nn.Module], more=()
+    ) -> None:
+        super().__init__()
+        if len(dims_in) != 1:
+            raise ValueError("exactly 1 input")
+        self.more = [len(one) for one in more]
+        self.channels = dims_in[0][0]
+        self.split = [self.channels - self.channels // 2, self.channels // 2]
+        self.net = subnet_constructor(*self.split)
+        self.ndims = len(tuple(dims_in[0]))
+
+    def forward(self, x: Iterable[Tensor]) -> tuple[Tensor]:
+        (only,) = x
+        a, b = torch.split(only, self.split, dim=1)
+        return (torch.cat([a, b + self.net(a)], 1),)
+
+
 class Column(NamedTuple):
     name: str
     vocabulary_size: int
@@ -250,7 +271,7 @@ class OfPictures(nn.Module):
 
 
 FOUND = (
-    Table, OfPictures, Tokens,
+    Table, OfPictures, Tokens, Joining, Coupling,
     OnTower, ByKeyword, FromSettings, OfBlocks, Depthwise, Stages, Kernel, Pyramid, Crossing,
     Named, Grid,
 )  # fmt: skip

@@ -13,6 +13,7 @@ NOT_A_SEQUENCE = re.compile(
     r"not iterable|not subscriptable|has no len\(\)|'int' object has no attr|must be (?:a )?(?:list|tuple|iterable)"
     r"|must be an iterable|cannot unpack non-iterable|concatenate (?:list|tuple)"
 )
+INT_AS_SEQUENCE = re.compile(r"'int' (?:object )?(?:is not (?:iterable|subscriptable)|has no len)")
 NOT_A_NUMBER = re.compile(
     r"unsupported operand type|cannot be interpreted as an integer|must be (?:an )?int|not supported between"
 )
@@ -21,6 +22,7 @@ LENGTHS = re.compile(
 )
 EQUAL = re.compile(r"==|(?:must|should|to) (?:be )?(?:equal|match|the same)|equal to|same as")
 KEYWORD = re.compile(r"[`'\"](\w+)[`'\"]")
+SIDE = 16
 MOST_LISTED = 4  # items of a list that is tried at first
 
 
@@ -69,8 +71,12 @@ def of_other_form(
     """Yield a list instead of a number where the error asks for one, and the reverse."""
     value = arguments.kwargs.get(name, default)
     if isinstance(value, (int, float)) and NOT_A_SEQUENCE.search(failure.message):
-        for length in (2, 3, MOST_LISTED):
+        for length in (2, 3, MOST_LISTED, 1):
             yield arguments.with_value(name, [value] * length)
+    is_listed = isinstance(value, list) and all(isinstance(one, int) for one in value)
+    if isinstance(value, list) and value and is_listed and INT_AS_SEQUENCE.search(failure.message):
+        for shape in ((), (SIDE, SIDE)):  # of a row and of a picture, without the batch
+            yield arguments.with_value(name, [TupleSpec((value[0], *shape))])
     if isinstance(value, list | TupleSpec | tuple) and NOT_A_NUMBER.search(failure.message):
         items = value.items if isinstance(value, TupleSpec) else value
         if items:

@@ -8,6 +8,7 @@ import itertools
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.guesses import (
@@ -58,6 +59,16 @@ def _arguments(parameters: list[inspect.Parameter], values: list[Value]) -> Argu
 
 LISTED = re.compile(r".*\b([Ll]ist|Sequence|Iterable|[Tt]uple)\[(\w+\.)*Tensor.*")
 MAPPED = re.compile(r".*\b([Dd]ict|Mapping)\b.*|TensorDict")
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The lists of tensors that a constructor suggests: of given shapes, and of pictures that become smaller."""
+
+    shaped: Sequence[list[TensorSpec]]
+    pyramids: Sequence[list[TensorSpec]]
+
+
 SEVERAL = re.compile(
     r"\w*(inputs|features|feats|feature_maps|maps|tensors|outputs|levels|pyramid|xs|list|fmaps)",
     re.IGNORECASE,
@@ -69,21 +80,23 @@ MOST_OF_A_KEY = 6
 def first_values(
     parameter: inspect.Parameter,
     inputs: Sequence[TensorSpec],
-    pyramids: Sequence[list[TensorSpec]],
+    lists: Lists,
     forward: Callable[..., object],
 ) -> Iterator[tuple[TensorSpec, Value]]:
     """Yield the likely first arguments, each with its first tensor, as a list or dictionary where one is meant.
 
-    The keys of a dictionary are those that the source of `forward` reads. `pyramids` are lists of pictures.
+    The keys of a dictionary are those that the source of `forward` reads. `lists` come from the constructor.
     """
     text = annotation_text(parameter.annotation)
+    for specs in lists.shaped:
+        yield specs[0], [*specs]
     keys = _keys_read(forward, parameter.name)
     if keys and (MAPPED.fullmatch(text) or not text):
-        for specs in itertools.product(inputs[:MOST_OF_A_KEY], repeat=len(keys[:MOST_KEYS])):
-            yield specs[0], dict(zip(keys, specs, strict=False))
+        for chosen in itertools.product(inputs[:MOST_OF_A_KEY], repeat=len(keys[:MOST_KEYS])):
+            yield chosen[0], dict(zip(keys, chosen, strict=False))
     if LISTED.fullmatch(text) or (not text and SEVERAL.fullmatch(parameter.name)):
-        for pictures in pyramids:
-            yield pictures[0], [*pictures]
+        for specs in lists.pyramids:
+            yield specs[0], [*specs]
     if LISTED.fullmatch(text):
         for spec in inputs:
             yield spec, [spec, spec]

@@ -84,6 +84,13 @@ def feature_pyramids(build: Arguments) -> list[list[TensorSpec]]:
     ]
 
 
+def shaped_lists(build: Arguments) -> list[list[TensorSpec]]:
+    """Return lists of tensors of the shapes, without the batch, in the lists that the constructor was given."""
+    lists = [v for v in build.kwargs.values() if isinstance(v, list) and v]
+    shapes = [[_sides(one) if isinstance(one, TupleSpec) else () for one in v] for v in lists]
+    return [[TensorSpec((BATCH, *one)) for one in v] for v in shapes if all(v)]
+
+
 def _sides(size: Value) -> tuple[int, ...]:
     items = size.items if isinstance(size, TupleSpec) else size
     if isinstance(items, int):

@@ -15,12 +15,13 @@ from esper_audit.probes.discovery.call_repair import repaired_calls
 from esper_audit.probes.discovery.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.inputs import (
+    Lists,
     call_arguments,
     call_parameters,
     first_values,
     with_optional,
 )
-from esper_audit.probes.discovery.layouts import feature_pyramids, first_inputs
+from esper_audit.probes.discovery.layouts import feature_pyramids, first_inputs, shaped_lists
 from esper_audit.probes.discovery.trial import TrialResult, attempt_build, attempt_call, reason_of
 from esper_audit.probes.recipes.materialise import FunctionModule, import_name
 from esper_audit.probes.recipes.recipe import Recipe
@@ -174,8 +175,8 @@ class _Search:
         self.calls = 0
         self.call_deadline = min(time.process_time() + CALL_SECONDS, self.deadline)
         inputs = first_inputs(module, recipe.build)
-        pyramids = feature_pyramids(recipe.build)
-        for calls in _calls(forward, inputs, pyramids):
+        lists = Lists(shaped_lists(recipe.build), feature_pyramids(recipe.build))
+        for calls in _calls(forward, inputs, lists):
             self.most_calls = min(MOST_CALLS, self.calls + MOST_CALLS_OF_INPUT)
             for arguments, distance in calls:
                 if self.calls >= self.most_calls:
@@ -230,14 +231,14 @@ def _staleness(stored: StoredRecipe, result: TrialResult) -> str:
 def _calls(
     forward: Callable[..., object],
     inputs: Sequence[TensorSpec],
-    pyramids: Sequence[list[TensorSpec]],
+    lists: Lists,
 ) -> Iterator[Iterator[tuple[Arguments, int]]]:
     """Yield the calls with each first argument, the likeliest before, with their distance from it."""
     parameters = call_parameters(forward)
     if not parameters:
         yield iter([(Arguments(), 0)])
         return
-    for first, value in first_values(parameters[0], inputs, pyramids, forward):
+    for first, value in first_values(parameters[0], inputs, lists, forward):
         yield call_arguments(parameters, first, value)
 
 
