@@ -46,7 +46,10 @@ class MaskOnlyIfGiven(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "0 of 0 by readers in 96 packages, after mending on them; 0 of 2 in 27 before; 0 of 4 in 146 before"
+    precision = (
+        "0 of 0 by readers in 96 packages, after mending on them, the known bug is found; 0 of 2 "
+        "in the last 65 unseen packages, before mending on them"
+    )
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = cases.VALID

@@ -53,8 +53,8 @@ class SoftmaxOverWrongAxis(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 by readers in 126 packages, after mending on them; 0 of 2 in 27 before and 0 of 2 in 99; "
-        "2 of 3 in 49 before"
+        "1 of 1 by readers in 131 packages, after mending on them (torchgan); 1 of 3 in the last "
+        "65 unseen packages, before mending on them"
     )
     triggers = Triggers(
         calls=CONTRACTIONS | SOFTMAXES | AGGREGATIONS,

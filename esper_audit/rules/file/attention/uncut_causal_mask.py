@@ -40,7 +40,10 @@ class UncutCausalMask(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 of 0 by readers in 55 packages, after mending on them; 0 of 1 in 27 before and 0 of 1 in 28"
+    precision = (
+        "0 of 0 by readers in 131 packages, after mending on them, the known bug is found; 0 of 4 "
+        "in the last 65 unseen packages, before mending on them"
+    )
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
     VALID = (

@@ -46,8 +46,8 @@ class ExceptionNotRaised(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "73 of 76 by readers in 201 packages, after mending on them (llm-foundry, mattersim, ray); before: 16 "
-        "of 21 in 27 packages, 18 of 18 in 41 it was not written on"
+        "72 of 74 by readers in 201 packages, after mending on them (llm-foundry, mattersim, "
+        "ray); 32 of 37 in the last 65 unseen packages, before mending on them"
     )
     triggers = Triggers(nodes=frozenset({"Expr", "Return"}), words=EXCEPTIONS)
 

@@ -41,7 +41,9 @@ class UncheckedEnumInteger(Rule):
     category = Category.DEFENSIVE_PROGRAMMING
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "no finding in 151 packages: the precision is not known"
+    precision = (
+        "no finding in 280 packages, 866 files with an enumeration: the precision is not known"
+    )
     triggers = Triggers(
         nodes=frozenset({"ClassDef"}),
         collected=frozenset({"AnnAssign", "Call", "FunctionDef"}),

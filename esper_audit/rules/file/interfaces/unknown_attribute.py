@@ -77,8 +77,8 @@ class UnknownAttribute(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "48 of 53 by readers in 166 packages, after mending on them; 53 of 118 in nine rounds of unseen "
-        "packages, before mending on each, 10 of 34 in the last of 27 packages"
+        "48 of 53 by readers in 166 packages, after mending on them; 13 of 40 in the last 65 "
+        "unseen packages, before mending on them"
     )
     triggers = Triggers(
         nodes=frozenset({"ClassDef"}), calls=ASKING, parts=frozenset({"self.", "attr("})

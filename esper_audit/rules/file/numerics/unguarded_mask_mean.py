@@ -50,8 +50,8 @@ class UnguardedMaskMean(Rule):
     severity = Severity.P3
     roles = OUTSIDE_TESTS
     precision = (
-        "3 of 3 in 69 packages, after mending on them (agilerl, gliner); 3 of 5 before; 2 of 2 in 19 "
-        "others (trl)"
+        "3 of 3 in 69 packages, after mending on them (agilerl, gliner); 2 of 2 in 19 others "
+        "(trl); no finding in the last 65 unseen packages"
     )
     triggers = Triggers(
         nodes=frozenset({"BinOp"}), collected=frozenset({"Call"}), parts=frozenset({"mask"})

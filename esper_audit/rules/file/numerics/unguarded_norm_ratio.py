@@ -91,8 +91,8 @@ class UnguardedNormRatio(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 1 in 190 packages, after mending on them; 0 of 22 in 160 before mending on each; 2 of 2 in "
-        "19 before"
+        "0 of 0 in 131 packages, after mending on them, the known bugs are found; 0 of 6 in the "
+        "last 65 unseen packages, before mending on them"
     )
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),

@@ -60,8 +60,9 @@ class FunctionalDropoutAlwaysOn(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "15 of 15 by readers in 152 packages, after mending on them; 14 of 17 in the rounds before mending on "
-        "each; attentions: 10 of 11 as their author read them (monai, vit-pytorch, neuralforecast, sktime)"
+        "15 of 15 by readers in 152 packages, after mending on them; attentions: 10 of 11 as their author read "
+        "them (monai, vit-pytorch, neuralforecast, sktime); 10 of 10 in the last 65 unseen packages, before "
+        "mending on them, without attentions"
     )
     triggers = Triggers(
         calls=ALWAYS_ON | ALWAYS_OFF | MODULES | {"partial", ATTENTION},

@@ -16,6 +16,7 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 from esper_audit.text.phrases import quoted
 
+UNBOUND = frozenset({"classmethod", "staticmethod"})
 COPYING = frozenset(
     {"to", "clone", "copy", "deepcopy", "__copy__", "__deepcopy__", "detach", "cpu", "cuda", "half"}
     | {
@@ -54,7 +55,7 @@ class InheritedCopy(Rule):
     are seen. Nothing raises, since the base has the same methods.
 
     Quiet: a subclass with a constructor or a second base of its own, an object that is made without an
-    argument of its constructor, for methods of other names;
+    argument of its constructor, for methods of other names; a subclass of class methods alone;
     `type(self)(...)`, `self.__class__(...)`, `copy.copy(self)`, `dataclasses.replace(self, ...)`; a
     subclass with a method of its own; a class that the file does not derive from; class methods.
 
@@ -66,8 +67,8 @@ class InheritedCopy(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 by readers in 28 packages, after mending; 0 of 2 before; 0 of 4 in 49 packages more, "
-        "before mending on them"
+        "0 of 0 by readers in 131 packages, after mending on them, the known bug is found; 0 of 1 "
+        "in the last 65 unseen packages, before mending on them"
     )
     triggers = Triggers(
         nodes=frozenset({"FunctionDef", "Return"}),
@@ -103,7 +104,8 @@ class InheritedCopy(Rule):
             return
         others = [other for other in table.subclasses(owner) if _inherits(other, method, table)]
         # A subclass with its own constructor may not take what its base takes.
-        heirs = [o.name for o in others if _is_made_alike(o, owner, table)]
+        alike = (o for o in others if _is_made_alike(o, owner, table))
+        heirs = [heir.name for heir in alike if not _is_factory(heir)]
         if heirs:
             message = f"`{quoted(file.code(made))}` makes a `{owner.name}` whatever `{method.name}` is called on"
             advice = f"a `{heirs[0]}` loses its class. Use `type({own_name(method)})(...)`."
@@ -150,6 +152,16 @@ def _is_made_alike(heir: ast.ClassDef, owner: ast.ClassDef, table: ClassTable) -
     own, base = table.family(heir), table.family(owner)
     makers = ("__init__", "__new__")
     return len(heir.bases) == 1 and all(own.method(m) is base.method(m) for m in makers)
+
+
+def _is_factory(heir: ast.ClassDef) -> bool:
+    """Return whether a class adds declarations and class methods alone, of which an object loses nothing."""
+    body = [s for s in heir.body if not isinstance(s, ast.Expr)]
+    return bool(body) and all(
+        (isinstance(s, ast.AnnAssign) and s.value is None)
+        or (isinstance(s, Function) and any(dotted(d) in UNBOUND for d in s.decorator_list))
+        for s in body
+    )
 
 
 def _is_about_type(method: Function) -> bool:

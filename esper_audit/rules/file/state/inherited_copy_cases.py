@@ -6,6 +6,28 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "subclasses that only declare their fields more closely and generate objects",
+        """
+        from dataclasses import dataclass
+
+        @dataclass
+        class Input:
+            features: object
+            label: object
+
+            def to(self, device):
+                return Input(self.features.to(device), self.label.to(device))
+
+        @dataclass
+        class Generated(Input):
+            features: Tensor
+
+            @classmethod
+            def generate(cls, size):
+                return cls(draw(size), draw(size))
+        """,
+    ),
+    Valid(
         "the structure of an object without its data",
         """
         class Graph:

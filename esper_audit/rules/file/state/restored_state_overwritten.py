@@ -45,7 +45,10 @@ class RestoredStateOverwritten(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "0 of 0 by readers in 46 packages, after mending on them, the known bug is found; 0 of 1 in 27 before"
+    precision = (
+        "0 of 0 by readers in 131 packages, after mending on them, the known bug is found; 0 of 2 "
+        "in the last 65 unseen packages, before mending on them"
+    )
     triggers = Triggers(
         calls=frozenset({"load_state_dict"}), collected=frozenset({"ClassDef", "Call"})
     )

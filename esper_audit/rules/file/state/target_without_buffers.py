@@ -50,7 +50,10 @@ class TargetWithoutBuffers(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 of 0 by readers in 46 packages, after mending on them, the known bug is found; 0 of 1 in 27 before"
+    precision = (
+        "0 of 0 by readers in 46 packages, after mending on them, the known bug is found; 0 of 1 "
+        "in the last 65 unseen packages, before mending on them"
+    )
     triggers = Triggers(calls=frozenset({"zip"}), collected=frozenset({"Call", "ClassDef"}))
 
     VALID = (

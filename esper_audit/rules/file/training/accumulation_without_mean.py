@@ -34,7 +34,8 @@ class AccumulationWithoutMean(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
+        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 "
+        "more); no finding in the last 65 unseen packages"
     )
     triggers = Triggers(calls=frozenset({"backward"}))
 

@@ -49,7 +49,8 @@ class FrozenOptimizer(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 more)"
+        "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 "
+        "more); no finding in the last 65 unseen packages"
     )
     triggers = Triggers(calls=OPTIMIZERS)
 

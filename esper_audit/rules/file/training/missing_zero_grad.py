@@ -42,8 +42,8 @@ class MissingZeroGrad(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "1 of 1 by readers in 96 packages, after mending on them (theseus-ai); 1 of 2 in 27 before and 0 of "
-        "1 in 69"
+        "1 of 1 by readers in 96 packages, after mending on them (theseus-ai); 1 of 2 in the last "
+        "65 unseen packages, before mending on them"
     )
     triggers = Triggers(
         calls=frozenset({"backward", "manual_backward"}),

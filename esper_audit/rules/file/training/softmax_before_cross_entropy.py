@@ -42,7 +42,10 @@ class SoftmaxBeforeCrossEntropy(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "3 of 3 (adversarial-robustness-toolbox); 0 findings in 46 other packages"
+    precision = (
+        "5 of 5 by readers in 111 packages (adversarial-robustness-toolbox); 2 of 2 in the last "
+        "65 unseen packages, before mending on them"
+    )
     triggers = Triggers(
         calls=frozenset({name.rpartition(".")[2] for name in (*LOGIT_FUNCTIONS, *LOGIT_MODULES)})
     )

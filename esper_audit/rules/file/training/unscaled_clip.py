@@ -38,7 +38,10 @@ class UnscaledClip(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "4 of 4 (funasr, recbole) in 115 packages"
+    precision = (
+        "4 of 4 (funasr, recbole) in 115 packages; 3 of 3 in the last 65 unseen packages, before "
+        "mending on them"
+    )
     triggers = Triggers(calls=frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm"}))
 
     VALID = (
