@@ -6,6 +6,35 @@ from esper_audit.rules.tree_rule import InvalidTree, ValidTree
 
 VALID = (
     ValidTree(
+        "a record in a file of its own, whose saver is beside, and a saver elsewhere of the other file",
+        {
+            "a.py": """
+                import json
+                import torch
+
+                class Run:
+                    def save(self, folder):
+                        torch.save({"model": self.model.state(), "optimizer": self.optimizer.state()}, folder)
+                        (folder / "run.json").write_text(json.dumps({"step": self.step, "best": self.best}))
+
+                    def load(self, folder):
+                        state = torch.load(folder)
+                        self.model.load(state["model"])
+                        self.optimizer.load(state["optimizer"])
+                        record = json.loads((folder / "run.json").read_text())
+                        self.step = record["step"]
+                        self.best = record["best"]
+            """,
+            "b.py": """
+                import torch
+
+                def save_checkpoint(path, model, optimizer):
+                    payload = {"model": model.state(), "optimizer": optimizer.state(), "epoch": 1}
+                    torch.save(payload, path)
+            """,
+        },
+    ),
+    ValidTree(
         "required keys, an Optional field and a tested one",
         {
             "a.py": """

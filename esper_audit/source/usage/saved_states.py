@@ -44,26 +44,30 @@ class SavedStates:
         """Yield the pairs of one class or module, by their names."""
         by_place = {(s.symbol.path, s.symbol.symbol): s for s in self._savers}
         for loader, read in self._loaders:
-            scope, dot, name = loader.symbol.rpartition(".")
-            beside = (
-                by_place.get((loader.path, scope + dot + n)) for n in sorted(counterparts(name))
-            )
+            beside = (by_place.get(place) for place in _places_beside(loader))
             savers = tuple(saver for saver in beside if saver is not None)
             if savers:
                 yield StatePair(loader, read, savers)
 
     def apart(self) -> Iterator[StatePair]:
-        """Yield the loaders of files whose savers are in other files, by their names and keys."""
-        together = {pair.loader.key for pair in self.beside()}
+        """Yield the loaders of files whose savers are in other files, by their names and keys.
+
+        A loader with a saver of its own beside it is none, also where the keys of that are not known.
+        """
+        saving = {(symbol.path, symbol.symbol) for symbol in self._saving}
         for loader, read in self._loaders:
             savers = tuple(s for s in self._savers if _is_of_state(s, loader, read))
-            if savers and loader.key not in together:
+            if savers and saving.isdisjoint(_places_beside(loader)):
                 yield StatePair(loader, read, savers)
+
+    @cached_property
+    def _saving(self) -> list[Symbol]:
+        return list(self._functions(SAVERS, savers=True))
 
     @cached_property
     def _savers(self) -> list[Saver]:
         found = []
-        for symbol in self._functions(SAVERS, savers=True):
+        for symbol in self._saving:
             function = self._tree.function(symbol)
             written = written_keys(function) if function is not None else None
             if function is not None and written is not None:
@@ -92,6 +96,12 @@ class SavedStates:
             is_named = bool(counterparts(symbol.short)) and is_saver(symbol.short) is savers
             if is_named or (symbol.path, symbol.symbol) in calling:
                 yield symbol
+
+
+def _places_beside(loader: Symbol) -> list[tuple[str, str]]:
+    """Return the paths and symbols that the saver of a loader has in the same class or module."""
+    scope, dot, name = loader.symbol.rpartition(".")
+    return [(loader.path, scope + dot + other) for other in sorted(counterparts(name))]
 
 
 def _is_of_state(saver: Saver, loader: Symbol, read: KeyRead) -> bool:
