@@ -27,7 +27,8 @@ class AverageKeepsGraph(Rule):
 
     What: an update of a running average on `self`, or of a local one in a loop (`a = b*a + (1-b)*x`,
     `lerp`, `a += w*(x - a)`, `mul_(b).add_(x, alpha=1-b)`), with a tensor that has a graph: one whose
-    `backward` the function calls, or one that the `forward` of a module computes from its arguments.
+    `backward` the function calls, or one that the `forward` of a module, or a method to which it hands
+    them, computes from its arguments.
 
     Why: memory grows with each step, since the average holds the graphs of all earlier ones, and the
     second `backward` raises that it goes through a graph a second time, or differentiates through
@@ -90,10 +91,26 @@ class AverageKeepsGraph(Rule):
             return False
         table = file.once(class_table)
         owner = table.owner(function)
-        if owner is None or function.name != "forward" or not table.family(owner).is_module:
+        if owner is None or not table.family(owner).is_module:
             return False
-        inputs = {p.arg for p in parameters(function.args)} - {"self"}
-        return _is_computed_from(sample, inputs, file, 0)
+        inputs = _inputs(function, table.family(owner).method("forward"), file)
+        return bool(inputs) and _is_computed_from(sample, inputs, file, 0)
+
+
+def _inputs(function: Function, forward: Function | None, file: FileView) -> set[str]:
+    """Return the arguments of a `forward`, or those of a method to which it hands its own with their graph."""
+    given = {p.arg for p in parameters(forward.args)} - {"self"} if forward is not None else set()
+    if function is forward or forward is None:
+        return given
+    own = [p.arg for p in parameters(function.args)][1:]
+    found: set[str] = set()
+    for call in scan(forward, {ast.Call}):
+        is_own = isinstance(call, ast.Call) and dotted(call.func) == f"self.{function.name}"
+        if isinstance(call, ast.Call) and is_own and not is_without_gradients(call, file):
+            pairs = [*zip(own, call.args, strict=False), *((k.arg, k.value) for k in call.keywords)]
+            handed = [(n, v) for n, v in pairs if dotted(v) in given and not _is_cut(v, file)]
+            found |= {name for name, _ in handed if name}
+    return found
 
 
 def _update(node: ast.AST) -> EmaUpdate | None:

@@ -8,6 +8,33 @@ MESSAGE = "`{}` keeps the graph of `{}` from step to step: detach what is averag
 
 VALID = (
     Valid(
+        "a method that gets detached values, or is called without gradients",
+        """
+        import torch
+        from torch import nn
+        class Centred(nn.Module):
+            def forward(self, x, y):
+                self.follow(x.detach())
+                with torch.no_grad():
+                    self.observe(y)
+                self.count(x, 1)
+                x = x.detach()
+                self.trace(x)
+                return (y - self.centre).softmax(-1)
+            def follow(self, values):
+                self.centre = self.centre * 0.9 + values.mean(dim=0) * 0.1
+            def observe(self, values):
+                self.mean = self.mean * 0.9 + values.mean(dim=0) * 0.1
+            def trace(self, values):
+                self.path = self.path * 0.9 + values.mean(dim=0) * 0.1
+            def count(self, x, n):
+                self.n = self.n * 0.9 + abs(n) * 0.1
+            @torch.no_grad()
+            def copied(self, x):
+                self.last = self.last * 0.9 + x.mean(0) * 0.1
+        """,
+    ),
+    Valid(
         "an operation of autograd, which runs without a graph",
         """
         import torch
@@ -85,6 +112,29 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "in a method to which the forward hands its argument",
+        """
+        import torch
+        from torch import nn
+        class Centred(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.register_buffer("centre", torch.zeros(width))
+            def forward(self, x, y):
+                self.follow(0.9, values=x)
+                return (y - self.centre).softmax(-1)
+            def follow(self, rate, values):
+                mean = values.mean(dim=0)
+                self.centre = self.centre * rate + mean * (1 - rate)
+        """,
+        (
+            (
+                12,
+                "`self.centre` keeps the graph of `mean` from step to step: detach what is averaged",
+            ),
+        ),
+    ),
     Invalid(
         "a loss",
         """
