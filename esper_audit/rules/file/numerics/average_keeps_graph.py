@@ -11,12 +11,13 @@ from esper_audit.rules.file.numerics import average_keeps_graph_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.numerics.ema_update import EmaUpdate, ema_update
+from esper_audit.source.idioms.numerics.forward_inputs import handed_inputs, is_cut
 from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_without_gradients
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
-from esper_audit.source.syntax.names import Function, dotted, parameters, text_of
+from esper_audit.source.syntax.names import Function, dotted, text_of
 
 MESSAGE = "`{}` keeps the graph of `{}` from step to step: detach what is averaged"
 DEEPEST = 6
@@ -86,31 +87,15 @@ class AverageKeepsGraph(Rule):
     ) -> bool:
         name = dotted(sample)
         if name and name in _differentiated(function):
-            return not _is_cut(sample, file)
+            return not is_cut(sample, file)
         if "." not in average:
             return False
         table = file.once(class_table)
         owner = table.owner(function)
         if owner is None or not table.family(owner).is_module:
             return False
-        inputs = _inputs(function, table.family(owner).method("forward"), file)
+        inputs = handed_inputs(function, table.family(owner).method("forward"), file)
         return bool(inputs) and _is_computed_from(sample, inputs, file, 0)
-
-
-def _inputs(function: Function, forward: Function | None, file: FileView) -> set[str]:
-    """Return the arguments of a `forward`, or those of a method to which it hands its own with their graph."""
-    given = {p.arg for p in parameters(forward.args)} - {"self"} if forward is not None else set()
-    if function is forward or forward is None:
-        return given
-    own = [p.arg for p in parameters(function.args)][1:]
-    found: set[str] = set()
-    for call in scan(forward, {ast.Call}):
-        is_own = isinstance(call, ast.Call) and dotted(call.func) == f"self.{function.name}"
-        if isinstance(call, ast.Call) and is_own and not is_without_gradients(call, file):
-            pairs = [*zip(own, call.args, strict=False), *((k.arg, k.value) for k in call.keywords)]
-            handed = [(n, v) for n, v in pairs if dotted(v) in given and not _is_cut(v, file)]
-            found |= {name for name, _ in handed if name}
-    return found
 
 
 def _update(node: ast.AST) -> EmaUpdate | None:
@@ -168,10 +153,6 @@ def _differentiated(function: Function) -> set[str]:
         operands += receiver.args if isinstance(receiver, ast.Call) else []
         found |= {dotted(operand) for operand in operands}
     return found - {"", "self"}
-
-
-def _is_cut(sample: ast.expr, file: FileView) -> bool:
-    return any(ends_graph(origin) for origin in file.once(ValueOrigins).of(sample, calls=0))
 
 
 def _is_computed_from(node: ast.expr, inputs: set[str], file: FileView, depth: int) -> bool:
