@@ -40,6 +40,9 @@ def _run(replayed: int | None) -> None:
     """Run the command of the arguments unless its output was replayed with an exit status."""
     if replayed is not None:
         sys.exit(replayed)
+    from esper_audit.cli.quick_check import quick_check
+
+    quick_check(sys.argv[1:])
     from esper_audit.cli.root import root
 
     root(prog_name="esper-audit")

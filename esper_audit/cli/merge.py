@@ -8,8 +8,8 @@ import click
 
 from esper_audit.cli.audit_output import report_audit
 from esper_audit.cli.local_date import today
-from esper_audit.cli.options import project_options
-from esper_audit.cli.output_options import OutputOptions, output_options
+from esper_audit.cli.options import output_options, project_options
+from esper_audit.cli.output_options import OutputOptions
 from esper_audit.project.config import Project
 from esper_audit.reports.formats.part import read_part
 from esper_audit.rules.catalogue import CheckCatalogue

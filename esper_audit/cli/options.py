@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
-from esper_audit.findings.finding import Severity
+from esper_audit.cli.declared_option import DeclaredOption, split_ids
+from esper_audit.cli.shared_options import CONFIG, NO_CACHE, SEVERITIES, SHARD
 from esper_audit.project.config import find_project
-
-if TYPE_CHECKING:
-    from esper_audit.findings.shard import Shard
 
 Command: TypeAlias = Callable[..., None]
 Decorator: TypeAlias = Callable[[Command], Command]
 
 TEXT_OR_JSON = ("text", "json")
-SEVERITIES = [severity.value for severity in Severity]
 
-config_option = click.option(
-    "--config",
-    "config_file",
-    default=None,
-    metavar="FILE",
-    help="Read this configuration file instead of the nearest one.",
-)
-shard_option = click.option(
-    "--shard",
-    default="1/1",
-    metavar="I/N",
-    callback=lambda *arguments: read_shard(*arguments),
-    help="Do the I-th of N parts (see `merge`).",
-)
 no_new_option = click.option(
     "--no-new", is_flag=True, help="Open no ticket; a finding without one fails."
 )
@@ -57,7 +40,65 @@ severity_option = click.option(
 path_option = click.option(
     "--path", "paths", multiple=True, metavar="PATH", help="File, folder or pattern."
 )
-no_cache_option = click.option("--no-cache", is_flag=True, help="Analyse every file again.")
+
+
+def split_at_commas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    """Return `--select a,b --select c` as `["a", "b", "c"]`."""
+    return split_ids(values)
+
+
+def as_click(option: DeclaredOption) -> Decorator:
+    """Return a declared option as one of click."""
+    settings: dict[str, Any] = {"help": option.help, "metavar": option.metavar}
+    if option.is_flag:
+        settings["is_flag"] = True
+    elif option.is_list:
+        settings |= {"multiple": True, "callback": split_at_commas}
+    else:
+        settings["default"] = option.default
+    if option.choices:
+        settings["type"] = click.Choice(option.choices)
+    if option.least is not None:
+        settings["type"] = click.IntRange(min=option.least)
+    if option.convert is not None:
+        settings["callback"] = lambda _, __, text: _converted(option, text)
+    return click.option(*option.flags, option.name, **settings)
+
+
+def declared_options(options: Sequence[DeclaredOption]) -> Decorator:
+    """Return a decorator that gives a command several declared options."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = as_click(option)(command)
+        return command
+
+    return decorate
+
+
+def _converted(option: DeclaredOption, text: str) -> object:
+    value = option.read(text)
+    if value is None:
+        raise click.BadParameter(f"no part of a whole (got '{text}', expected I/N such as 2/4)")
+    return value
+
+
+config_option = as_click(CONFIG)
+shard_option = as_click(SHARD)
+no_cache_option = as_click(NO_CACHE)
+
+
+def output_options(command: Command) -> Command:
+    """Give a command the options of its output, passed as `output`."""
+    # Imported here: most commands that have an option of this file print no audit.
+    from esper_audit.cli.output_options import OUTPUT, take_output
+
+    @wraps(command)
+    def with_output(*args: Any, **options: Any) -> None:
+        output = take_output(options)
+        command(*args, output=output, **options)
+
+    return declared_options(OUTPUT)(with_output)
 
 
 def project_options(command: Command) -> Command:
@@ -83,18 +124,3 @@ def format_option(styles: tuple[str, ...] = TEXT_OR_JSON, help_text: str = "") -
         show_default=True,
         help=help_text or "Output format.",
     )
-
-
-def read_shard(_: click.Context, __: click.Parameter, value: str) -> Shard:
-    """Return `--shard 2/4` as a shard."""
-    from esper_audit.findings.shard import parse_shard
-
-    shard = parse_shard(value)
-    if shard is None:
-        raise click.BadParameter(f"no part of a whole (got '{value}', expected I/N such as 2/4)")
-    return shard
-
-
-def split_at_commas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:
-    """Return `--select a,b --select c` as `["a", "b", "c"]`."""
-    return [part.strip() for value in values for part in value.split(",") if part.strip()]

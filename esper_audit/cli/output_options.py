@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import Any
 
-import click
 import msgspec
 
-from esper_audit.cli.options import SEVERITIES, Command
+from esper_audit.cli.declared_option import DeclaredOption, flag
+from esper_audit.cli.shared_options import SEVERITIES
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.reports.output_formats import find_format, format_of_file, shipped_formats
@@ -16,35 +15,37 @@ from esper_audit.reports.output_formats import find_format, format_of_file, ship
 COUNTED_FORMATS = frozenset({"text"})
 
 
-OPTIONS = [
-    click.option(
-        "--format",
+OUTPUT = (
+    DeclaredOption(
         "style",
-        default="",
+        ("--format",),
+        f"{', '.join(shipped_formats())}, or a plugin's.",
         metavar="NAME",
-        help=f"{', '.join(shipped_formats())}, or a plugin's.",
     ),
-    click.option(
-        "--output-file",
-        default="",
+    DeclaredOption(
+        "output_file",
+        ("--output-file",),
+        "Write the report there; its name gives the format.",
         metavar="FILE",
-        help="Write the report there; its name gives the format.",
     ),
-    click.option(
-        "--severity",
-        type=click.Choice(SEVERITIES),
+    DeclaredOption(
+        "severity",
+        ("--severity",),
+        "Report only findings as severe as this.",
         default=Severity.P4.value,
-        help="Report only findings as severe as this.",
+        choices=SEVERITIES,
     ),
-    click.option(
-        "--max-findings",
-        type=click.IntRange(min=1),
+    DeclaredOption(
+        "max_findings",
+        ("--max-findings",),
+        "Report only the N most severe findings.",
+        default=None,
         metavar="N",
-        help="Report only the N most severe findings.",
+        least=1,
     ),
-    click.option("--statistics", "only_counts", is_flag=True, help="Count instead of listing."),
-    click.option("--exit-zero", is_flag=True, help="Exit with 0 also if there are findings."),
-]
+    flag("only_counts", "--statistics", explained="Count instead of listing."),
+    flag("exit_zero", "--exit-zero", explained="Exit with 0 also if there are findings."),
+)
 
 
 class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,22 +63,14 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
     only_counts: bool = False
 
 
-def output_options(command: Command) -> Command:
-    """Give a command the options of its output, passed as `output`."""
-
-    @wraps(command)
-    def with_output(*args: Any, **options: Any) -> None:
-        chosen = {name: options.pop(name) for name in OutputOptions.__struct_fields__}
-        if not chosen["style"]:
-            named = chosen["output_file"]
-            chosen["style"] = format_of_file(named) if named else "text"
-        find_format(chosen["style"])  # an unknown one is an error before anything has run
-        output = msgspec.convert(chosen, OutputOptions)
-        if output.only_counts and output.style not in COUNTED_FORMATS:
-            raise UsageError(f"--statistics counts in text (got {output.style}). Leave it out.")
-        command(*args, output=output, **options)
-
-    decorated: Command = with_output
-    for option in reversed(OPTIONS):
-        decorated = option(decorated)
-    return decorated
+def take_output(options: dict[str, Any]) -> OutputOptions:
+    """Return the options of the output, and remove them from the options of a command."""
+    chosen = {name: options.pop(name) for name in OutputOptions.__struct_fields__}
+    if not chosen["style"]:
+        named = chosen["output_file"]
+        chosen["style"] = format_of_file(named) if named else "text"
+    find_format(chosen["style"])  # an unknown one is an error before anything has run
+    output = msgspec.convert(chosen, OutputOptions)
+    if output.only_counts and output.style not in COUNTED_FORMATS:
+        raise UsageError(f"--statistics counts in text (got {output.style}). Leave it out.")
+    return output

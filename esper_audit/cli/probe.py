@@ -12,11 +12,12 @@ from esper_audit.cli.audit_output import report_audit
 from esper_audit.cli.local_date import today
 from esper_audit.cli.options import (
     no_cache_option,
+    output_options,
     project_options,
     shard_option,
     split_at_commas,
 )
-from esper_audit.cli.output_options import OutputOptions, output_options
+from esper_audit.cli.output_options import OutputOptions
 from esper_audit.cli.screen import progress_bar
 from esper_audit.findings.audit import CLEAN, NOT_ALL_ANALYSED
 from esper_audit.findings.probe_record import Verdict

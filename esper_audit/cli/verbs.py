@@ -13,14 +13,20 @@ NOT_VERBS = frozenset(
     {
         "__init__",
         "audit_output",
+        "check_options",
+        "checking",
+        "declared_option",
+        "error_report",
         "fix_review",
         "local_date",
         "options",
         "output_options",
+        "quick_check",
         "replay",
         "root",
         "rule_test",
         "screen",
+        "shared_options",
         "verbs",
     }
 )

@@ -9,8 +9,8 @@ import click
 
 from esper_audit.cli.audit_output import report_audit
 from esper_audit.cli.local_date import today
-from esper_audit.cli.options import project_options, split_at_commas
-from esper_audit.cli.output_options import OutputOptions, output_options
+from esper_audit.cli.options import output_options, project_options, split_at_commas
+from esper_audit.cli.output_options import OutputOptions
 from esper_audit.findings.audit import CLEAN, NOT_ALL_ANALYSED
 from esper_audit.project.config import Project
 from esper_audit.rules.catalogue import CheckCatalogue
