@@ -32,8 +32,6 @@ class ClipAfterStep(Rule):
     Quiet: a clipping between `backward` and `step`; a second optimizer that steps afterwards;
     branches that exclude each other.
 
-    Off unless selected: a step of another object, or one in the other branch, is taken for that of the optimizer.
-
     Tickets: real code
     """
 
@@ -41,9 +39,9 @@ class ClipAfterStep(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    default = False
     precision = (
-        "0 of 4 in 69 packages before mending on them (one pattern of flagai), no finding since"
+        "1 of 1 by a reader in 118 packages (deeppavlov); 0 of 4 in 69 packages before mending on them (one "
+        "pattern of flagai)"
     )
     triggers = Triggers(calls=CLIPPING)
 

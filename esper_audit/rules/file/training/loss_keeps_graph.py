@@ -42,8 +42,6 @@ class LossKeepsGraph(Rule):
     `float(loss)`, `loss.detach()`, before or in the sum; a sum that is reset in the round, or on which
     `backward` runs itself; a sum under `no_grad`; a `deque`.
 
-    Off unless selected: a loss that is gathered is often one that is differentiated later.
-
     Tickets: real code
     """
 
@@ -51,8 +49,7 @@ class LossKeepsGraph(Rule):
     category = Category.MEMORY_RESOURCE
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    default = False
-    precision = "1 of 11 by readers in 118 packages before mending on them, no finding since"
+    precision = "7 of 8 by a reader in 118 packages (fedml, openhgnn, synthcity); 1 of 11 in 118 before mending on them"
     triggers = Triggers(calls=frozenset({"backward", "manual_backward"}))
 
     VALID = cases.VALID

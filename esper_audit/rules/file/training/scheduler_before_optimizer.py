@@ -34,8 +34,6 @@ class SchedulerBeforeOptimizer(Rule):
     whose `last_epoch` the file sets back, so that the first step applies the first value; schedulers of
     other libraries, which have conventions of their own.
 
-    Off unless selected: the one wrong finding of few.
-
     Tickets: real code
     """
 
@@ -43,8 +41,7 @@ class SchedulerBeforeOptimizer(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    default = False
-    precision = "0 of 1 by readers in 28 packages before mending on them, no finding since"
+    precision = "2 of 2 by a reader in 118 packages (fedml); 0 of 1 in 28 before mending on them"
     triggers = Triggers(calls=frozenset({"step"}), collected=frozenset({"Assign"}))
 
     VALID = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
@@ -19,9 +20,12 @@ from esper_audit.source.idioms.training.training_flow import (
     TrainingFlows,
     has_no_gradients,
 )
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import dotted
 from esper_audit.text.phrases import quoted
 
+OWN_SWITCH = re.compile(r"\.(set_)?train(ing)?_mode$|\.set_train(ing)?$")
 MESSAGE = (
     "`{}` leaves `{}` in eval mode for the rest of the loop in line {}, which goes on training it "
     "(step in line {}). Call `{}.train()` after the evaluation"
@@ -37,10 +41,9 @@ class TrainModeNotRestored(Rule):
     Why: from the first evaluation on, dropout is off and batch norm uses its running statistics, which
     no longer move. The loss looks better than before, and the model generalises worse.
 
-    Quiet: a `train()` anywhere in the loop, in its helpers or in a restoring `model.train(mode)`; an
+    Quiet: a `train()` anywhere in the loop, in its helpers or in a restoring `model.train(mode)`, also by a
+    method of the model such as `set_train_mode`; an
     evaluation after the loop or in a branch that leaves it; modules that no optimizer of the loop trains.
-
-    Off unless selected: the caller mostly switches the mode back.
 
     Tickets: real code
     """
@@ -49,11 +52,24 @@ class TrainModeNotRestored(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    default = False
-    precision = "2 of 5 in 49 packages, before mending on them; 2 of 2 in 47 others"
+    precision = "3 of 4 by a reader in 118 packages (sktime, openhgnn, modelscope); before: 2 of 5 in 49, 2 of 2 in 47"
     triggers = Triggers(calls=frozenset({"eval", "train"}))
 
     VALID = (
+        Valid(
+            "a method of the model switches back",
+            """
+            def main(net, data, held_out, opt):
+                for i, x in enumerate(data):
+                    net(x).mean().backward()
+                    opt.step()
+                    opt.zero_grad()
+                    if i % 100 == 0:
+                        net.eval()
+                        measure(net, held_out)
+                        net.set_train_mode()
+            """,
+        ),
         Valid(
             "train mode at the start of each epoch",
             """
@@ -283,9 +299,18 @@ def _is_restored(flow: TrainingFlow, node: ast.AST) -> bool:
     """Return whether a module is set to train mode where the loop runs again."""
     event = next(event for event in flow.events if event.node is node)
     modes = flow.of_kind(EventKind.TRAIN)
+    if any(_has_own_switch(loop, event.subject) for loop in event.loops):
+        return True
     if not event.loops:
         return any(mode.subject == event.subject for mode in flow.after(event, EventKind.TRAIN))
     return any(_shared_loop(event, mode) is not None for mode in modes)
+
+
+def _has_own_switch(loop: ast.stmt, module: str) -> bool:
+    """Return whether a loop calls a method of a module with a name such as `set_train_mode`."""
+    calls = (c for c in scan(loop, {ast.Call}) if isinstance(c, ast.Call))
+    names = (dotted(c.func) for c in calls)
+    return any(n.startswith(f"{module}.") and OWN_SWITCH.search(n) for n in names)
 
 
 def _shared_loop(event: TrainingEvent, other: TrainingEvent) -> ast.stmt | None:

@@ -26,8 +26,15 @@ HARMLESS_METHODS = frozenset(
         "state_dict",
         "modules",
     }
-    | {"half", "float", "zero_grad", "named_modules", "buffers", "load_state_dict"}
-    | {"requires_grad_"}
+    | {
+        "half",
+        "float",
+        "zero_grad",
+        "named_modules",
+        "buffers",
+        "load_state_dict",
+        "requires_grad_",
+    }
 )
 
 
