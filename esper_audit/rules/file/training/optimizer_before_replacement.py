@@ -72,6 +72,27 @@ class OptimizerBeforeReplacement(Rule):
             """,
         ),
         Valid(
+            "what has no parameters is replaced",
+            """
+            import torch
+            from torch import nn
+
+            class Net(nn.Module):
+                def __init__(self, lr):
+                    super().__init__()
+                    self.body = nn.Linear(8, 8)
+                    self.opt = torch.optim.SGD(self.parameters(), lr)
+                    self.loss = nn.MSELoss()
+                    self.pool = nn.AdaptiveAvgPool1d(1)
+
+            def main(net):
+                opt = torch.optim.AdamW(net.parameters())
+                net.head = nn.Identity()
+                net.drop = nn.Dropout(0.2)
+                return net, opt
+            """,
+        ),
+        Valid(
             "replaced before",
             """
             import torch

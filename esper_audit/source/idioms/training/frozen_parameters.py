@@ -15,26 +15,9 @@ HARMLESS = frozenset(
     | {"info", "debug", "warning", "DataParallel", "DistributedDataParallel", "compile"}
 )
 HARMLESS_METHODS = frozenset(
-    {
-        "to",
-        "cuda",
-        "cpu",
-        "eval",
-        "train",
-        "parameters",
-        "named_parameters",
-        "state_dict",
-        "modules",
-    }
-    | {
-        "half",
-        "float",
-        "zero_grad",
-        "named_modules",
-        "buffers",
-        "load_state_dict",
-        "requires_grad_",
-    }
+    {"to", "cuda", "cpu", "eval", "train", "parameters", "named_parameters", "state_dict"}
+    | {"half", "float", "zero_grad", "modules", "named_modules", "buffers", "load_state_dict"}
+    | {"requires_grad_"}
 )
 
 

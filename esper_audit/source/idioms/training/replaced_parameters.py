@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -37,6 +38,11 @@ REPLACING_FUNCTIONS = {
     "peft.get_peft_model": "adds parameters",
     "copy.deepcopy": "copies the parameters",
 }
+# Modules of torch that have no parameters.
+PARAMETERLESS = re.compile(
+    r"(?<!With)Loss$|^(Adaptive)?(Avg|Max|LP)Pool|^(Log)?Softm(ax|in)|Dropout|Pad\dd$|^(Identity|Flatten|Unflatten"
+    r"|ReLU6?|LeakyReLU|ELU|SELU|CELU|GELU|SiLU|Mish|Sigmoid|Tanh|Hard\w+|LogSigmoid|Softplus|Upsample)$"
+)
 PLAIN_ATTRIBUTES = frozenset({"requires_grad", "data", "grad", "training", "config"})
 
 
@@ -116,7 +122,9 @@ def _makes_module(value: ast.expr, file: FileView) -> bool:
         return False
     name = file.resolve(value.func) or ""
     if name.startswith("torch.nn.") and name.count(".") == 2:
-        return name.rpartition(".")[2][:1].isupper() and name != "torch.nn.DataParallel"
+        last = name.rpartition(".")[2]
+        has_none = last == "DataParallel" or PARAMETERLESS.search(last) is not None
+        return last[:1].isupper() and not has_none
     definition = file.once(LocalCalls).class_named(terminal_name(value.func))
     bases = definition.bases if definition is not None and not name else []
     return any(terminal_name(base) in ("Module", "Sequential") for base in bases)
