@@ -29,7 +29,6 @@ ASKED = frozenset(
         "inplace-bias-correction",
         "memo-key-omits-argument",
         "mutable-default-stored",
-        "optimizer-before-replacement",
         "or-number",
         "permissive-default",
         "rank-decision-not-broadcast",

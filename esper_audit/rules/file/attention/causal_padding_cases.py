@@ -6,6 +6,20 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "the weights of a convolution that a kernel runs",
+        """
+        from torch import nn
+        from kernels import dispatch
+
+        class CausalConv1d(nn.Conv1d):
+            def __init__(self, width, size):
+                super().__init__(width, width, size, groups=width, padding=size - 1)
+
+            def forward(self, x):
+                return dispatch(x, self.weight.squeeze(1), self.bias)
+        """,
+    ),
+    Valid(
         "padding on the left",
         """
         from torch import nn

@@ -52,7 +52,7 @@ class EvaluationInTrainMode(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     default = False
-    precision = "0 of 2 in 49 packages before mending on them, no finding since"
+    precision = "0 of 1 in 118 packages and 0 of 2 in 49, before mending on each, no finding since"
     triggers = Triggers(calls=frozenset({"backward", "manual_backward"}))
 
     VALID = cases.VALID
@@ -93,8 +93,8 @@ def _evaluations(flow: TrainingFlow, file: FileView) -> Iterator[TrainingEvent]:
     training = flow.of_kind(EventKind.BACKWARD, EventKind.STEP)
     for event in flow.of_kind(EventKind.FORWARD):
         loop = event.loops[-1] if event.loops else None
-        if event.helper == "forward":
-            continue
+        if event.helper == "forward" or event.is_exclusive_with(event):
+            continue  # the conditions of its callers cannot hold together
         if not isinstance(loop, (ast.For, ast.AsyncFor)) or _is_range(loop.iter):
             continue
         is_pure = not any(other.is_in(loop) for other in training)

@@ -11,6 +11,36 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "an evaluation by a branch that its caller rules out",
+        """
+        import torch
+
+        class Learner:
+            def run(self, folds):
+                if len(self.held_out) > 1:
+                    self.cross(folds)
+                else:
+                    self.fit(folds[0])
+
+            def fit(self, data):
+                for x in data:
+                    self.net.train()
+                    self.net(x).mean().backward()
+                    self.opt.step()
+                    self.opt.zero_grad()
+                    if len(self.held_out) > 1:
+                        self.score(self.held_out[0])
+                    else:
+                        self.score(self.tests)
+
+            def score(self, rows):
+                self.net.eval()
+                with torch.no_grad():
+                    for row in rows:
+                        print(self.net(row))
+        """,
+    ),
+    Valid(
         "eval mode before the loop",
         """
         import torch

@@ -44,8 +44,6 @@ class OptimizerBeforeReplacement(Rule):
     Quiet: `.to(device)`, `.half()`, `DistributedDataParallel` and `torch.compile`, which keep the
     parameters; an optimizer that is built anew or given the new ones by `add_param_group`.
 
-    Off unless selected: what replaces a module often has no parameters, which the code may not show.
-
     Tickets: real code
     """
 
@@ -53,8 +51,10 @@ class OptimizerBeforeReplacement(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    default = False
-    precision = "0 of 2 in 14 packages (losses without parameters); 0 findings in 47 others"
+    precision = (
+        "0 of 0 in 118 packages and 60 more, after mending on the first; 0 of 2 in each of two rounds before (losses "
+        "without parameters)"
+    )
     triggers = Triggers(calls=OPTIMIZERS)
 
     VALID = (
