@@ -109,6 +109,38 @@ def test_a_package_that_hangs_at_import_ends_by_itself(modules: Path) -> None:
     assert time.monotonic() - started < GRACE_SECONDS  # or it was the caller that lost patience
 
 
+SPIN = """
+import time
+
+def spin(seconds):
+    while time.process_time() < seconds:
+        pass
+    return "done"
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the scheduler's count of waiting")
+def test_waiting_for_a_busy_processor_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "spinning.py").write_text(SPIN)
+    limits = Limits(seconds=0.5)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    one = min(os.sched_getaffinity(0))
+    before = os.sched_getaffinity(0)
+    try:
+        for process in busy:
+            os.sched_setaffinity(process.pid, {one})
+        os.sched_setaffinity(0, {one})
+        with Sandbox(search_path=[str(tmp_path)], limits=limits, workers=1) as running:
+            jobs = [Job(f"{t}", "spinning:spin", {"seconds": t}) for t in (0.35, 1000.0)]
+            endings = [outcome.ending for outcome in running.run(jobs)]
+    finally:
+        os.sched_setaffinity(0, before)
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert endings == [Returned("done"), TimedOut(0.5)]
+
+
 PREPARED = """
 DONE = []
 

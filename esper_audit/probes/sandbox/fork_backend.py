@@ -14,7 +14,14 @@ from esper_audit.findings.errors import EsperAuditError
 from esper_audit.probes.sandbox.fork_server import ServerReady, ServerSetup
 from esper_audit.probes.sandbox.interpreter import clean_environment, start_interpreter
 from esper_audit.probes.sandbox.lane_process import START_SECONDS, LaneReady, LaneSetup
-from esper_audit.probes.sandbox.outcome import Cost, Job, JobOutcome, JobRequest, ServerDied
+from esper_audit.probes.sandbox.outcome import (
+    PATIENCE,
+    Cost,
+    Job,
+    JobOutcome,
+    JobRequest,
+    ServerDied,
+)
 from esper_audit.probes.sandbox.protocol import receive, send
 
 PRELOAD_SECONDS = (
@@ -139,7 +146,7 @@ class ForkLane:
         limits = job.limits or self._limits
         request = JobRequest(job, limits, os.path.join(self._scratch, str(next(self._numbers))))
         connection = self._connection or self._open(stopped)
-        connection.settimeout(START_SECONDS + limits.seconds + GRACE_SECONDS)
+        connection.settimeout(START_SECONDS + PATIENCE * limits.seconds + GRACE_SECONDS)
         outcome = None
         try:
             send(connection, request)

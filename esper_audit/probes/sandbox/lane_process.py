@@ -27,6 +27,7 @@ from esper_audit.probes.sandbox.job_process import (
     use_scratch_folder,
 )
 from esper_audit.probes.sandbox.outcome import (
+    PATIENCE,
     Cost,
     Ending,
     Exited,
@@ -45,6 +46,7 @@ from esper_audit.probes.sandbox.process_tree import (
     kill_children,
     kill_group,
     wait_for_exit,
+    waited_seconds,
 )
 from esper_audit.probes.sandbox.protocol import (
     READ_BYTES,
@@ -250,7 +252,10 @@ class _JobProcess:
         return START_SECONDS if self._reader.stage == "starting" else self._request.limits.seconds
 
     def _seconds_left(self) -> float:
-        return self._started + self._seconds_allowed() - time.monotonic()
+        """Return the rest of the job's time, in which waiting for a busy processor does not count."""
+        allowed = self._seconds_allowed()
+        waited = min(waited_seconds(self._pid), (PATIENCE - 1) * allowed)
+        return self._started + allowed + waited - time.monotonic()
 
     def _abandon(self) -> NoReturn:
         """End the job, remove its files and exit, after the caller closed the connection."""

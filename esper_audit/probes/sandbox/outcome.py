@@ -9,6 +9,7 @@ import msgspec
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
 
+PATIENCE = 8  # times the limit that a job may take on a busy machine
 JOURNAL = "journal"  # a file in the scratch folder of a job, which the outcome keeps
 Stage = Literal["starting", "importing", "running"]
 
@@ -17,10 +18,11 @@ class Limits(msgspec.Struct, frozen=True):
     """The resources that a job may use.
 
     `seconds` is wall-clock time from the moment the job's process is ready, and includes imports of the
-    user's code. `memory_bytes` is private memory beyond what the process has when the job starts: what the
-    import of torch maps does not count. `output_bytes` is the length of the kept end of stdout and stderr.
-    `file_bytes` bounds each file that the job writes. `is_guarded` forbids the network and writes outside
-    the scratch folder.
+    user's code. Where the system says how long a process waits for a busy processor, that does not count, up
+    to `PATIENCE` times the limit. `memory_bytes` is private memory beyond what the process has when the job
+    starts: what the import of torch maps does not count. `output_bytes` is the length of the kept end of
+    stdout and stderr. `file_bytes` bounds each file that the job writes. `is_guarded` forbids the network
+    and writes outside the scratch folder.
     """
 
     seconds: float = 60.0

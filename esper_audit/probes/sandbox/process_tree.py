@@ -17,6 +17,7 @@ from esper_audit.probes.sandbox.outcome import Cost
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+NANOSECONDS = 1e9
 SWEEP_SECONDS = 5.0
 SWEEP_PAUSE_SECONDS = 0.001
 PROCESS_TABLE = "/proc"
@@ -130,6 +131,15 @@ def _parent(pid: int) -> int:
             return int(file.read().rpartition(")")[2].split()[1])
     except (FileNotFoundError, ProcessLookupError):
         return 0
+
+
+def waited_seconds(pid: int) -> float:
+    """Return how long a process that could run waited for a processor, 0 where the system does not say."""
+    try:
+        with open(f"{PROCESS_TABLE}/{pid}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1]) / NANOSECONDS
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def wait_for_exit(pid: int) -> tuple[int, Cost]:
