@@ -238,6 +238,37 @@ class Coupling(nn.Module):
         return (torch.cat([a, b + self.net(a)], 1),)
 
 
+class OfKinds(nn.Module):
+    """Wants one of some words, which its message lists."""
+
+    def __init__(self, model_name: str, dim: int) -> None:
+        super().__init__()
+        if model_name not in ("small-1", "large-2"):
+            raise ValueError(f"invalid model_name {model_name}, must be one of small-1, large-2")
+        self.mix = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.mix(x)
+        return out
+
+
+class Merging(nn.Module):
+    """Unpacks the sides of its picture when it is called, whose positions it takes."""
+
+    def __init__(self, input_resolution, dim) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.input_resolution = input_resolution
+        self.mix = nn.Linear(4 * dim, 2 * dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = self.input_resolution
+        batch, positions, width = x.shape
+        assert positions == rows * columns, "input feature has wrong size"
+        joined = x.view(batch, rows // 2, 2, columns // 2, 2, width).transpose(2, 3)
+        out: Tensor = self.mix(joined.reshape(batch, positions // 4, 4 * width))
+        return out
+
+
 class Column(NamedTuple):
     name: str
     vocabulary_size: int
@@ -271,7 +302,7 @@ class OfPictures(nn.Module):
 
 
 FOUND = (
-    Table, OfPictures, Tokens, Joining, Coupling,
+    Table, OfPictures, Tokens, Joining, Coupling, OfKinds, Merging,
     OnTower, ByKeyword, FromSettings, OfBlocks, Depthwise, Stages, Kernel, Pyramid, Crossing,
     Named, Grid,
 )  # fmt: skip

@@ -17,12 +17,15 @@ from esper_audit.probes.discovery.argument_use import (
     record_classes,
 )
 from esper_audit.probes.discovery.constructor_repair import (
+    LACKING,
     NOT_A_SEQUENCE,
+    QUOTED,
     is_of_type,
     made_equal,
     named_keywords,
     of_other_form,
     of_other_length,
+    said_words,
     with_keyword,
 )
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
@@ -41,12 +44,9 @@ from esper_audit.probes.recipes.values import (
     Value,
 )
 
-QUOTED = re.compile(r"['\"]([\w\-./]+)['\"]")
-TYPES = frozenset({"int", "float", "str", "bool", "list", "tuple", "dict", "NoneType", "Tensor"})
 MISSING = re.compile(r"required (?:positional|keyword-only) arguments?: (.+)$")
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 DOWNLOADS = re.compile(r"pretrain|download|weights|checkpoint", re.IGNORECASE)
-LACKING = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no attribute '(\w+)'")
 OTHER_LAYER = re.compile(r"mat1 and mat2|weight of size|normalized_shape|channels|dimension")
 WRONG_TYPE = re.compile(r"TypeError|AttributeError|isinstance|\btypes?\b")
 WANTED_KEYWORD = re.compile(r"(\w+)\.forward\(\) got an unexpected keyword argument '(\w+)'")
@@ -145,9 +145,7 @@ class ConstructorSearch:
             yield arguments.without(unexpected[1])
         texts = [name for name, value in arguments.kwargs.items() if isinstance(value, str)]
         blamed = [name for name in failure.names if name in self.parameters and name not in texts]
-        is_attribute = LACKING.search(failure.message)
-        words = [w for w in QUOTED.findall(failure.message) if w not in TYPES and not is_attribute]
-        for word in words[:6]:
+        for word in said_words(failure.message):
             for name in [*texts, *blamed[:2]]:
                 if arguments.kwargs.get(name) != word:
                     yield arguments.with_value(name, word)
@@ -191,6 +189,9 @@ class ConstructorSearch:
         if failure is None:
             return
         yield from self.lacking_attribute(arguments, failure)
+        for name in failure.names if NOT_A_SEQUENCE.search(failure.message) else ():
+            if name in arguments.kwargs:
+                yield from of_other_form(arguments, name, failure)
         if OTHER_LAYER.search(failure.message):
             layers = [k for k, v in arguments.kwargs.items() if _is_layer(v)]
             yield from (one for k in layers for one in self._alternatives(arguments, str(k)))
@@ -292,8 +293,7 @@ def values_with(
         if isinstance(like, NameSpec):
             yield NameSpec(path)
             continue
-        is_built = found < MOST_CANDIDATES and not issubclass(candidate, BaseException)
-        if is_built:
+        if found < MOST_CANDIDATES and BaseException not in candidate.__mro__:
             call = working_call(candidate, depth + 1)
             if call is not None:
                 found += 1

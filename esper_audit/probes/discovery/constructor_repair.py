@@ -10,7 +10,8 @@ from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, TupleSpec, Value
 
 NOT_A_SEQUENCE = re.compile(
-    r"not iterable|not subscriptable|has no len\(\)|'int' object has no attr|must be (?:a )?(?:list|tuple|iterable)"
+    r"not iterable|not subscriptable|not reversible|has no len\(\)|'int' object has no attr"
+    r"|must be (?:a )?(?:list|tuple|iterable)"
     r"|must be an iterable|cannot unpack non-iterable|concatenate (?:list|tuple)"
 )
 INT_AS_SEQUENCE = re.compile(r"'int' (?:object )?(?:is not (?:iterable|subscriptable)|has no len)")
@@ -21,7 +22,14 @@ LENGTHS = re.compile(
     r"\blen(?:gths?)?\b|index out of range|number of|not enough values|too many values"
 )
 EQUAL = re.compile(r"==|(?:must|should|to) (?:be )?(?:equal|match|the same)|equal to|same as")
+TYPES = frozenset({"int", "float", "str", "bool", "list", "tuple", "dict", "NoneType", "Tensor"})
+LACKING = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no attribute '(\w+)'")
+QUOTED = re.compile(r"['\"]([\w\-./]+)['\"]")
 KEYWORD = re.compile(r"[`'\"](\w+)[`'\"]")
+CHOICES = re.compile(
+    r"\b(?:one of|choose from|options are|available:?|in)[:\s]*[\[({]?\s*([\w'\"\-]+(?:,\s*[\w'\"\-]+)+)"
+)
+MOST_CHOICES = 4
 SIDE = 16
 MOST_LISTED = 4  # items of a list that is tried at first
 
@@ -81,6 +89,14 @@ def of_other_form(
         items = value.items if isinstance(value, TupleSpec) else value
         if items:
             yield arguments.with_value(name, items[0])
+
+
+def said_words(message: str) -> list[str]:
+    """Return the words that a message quotes or calls the only possible ones, without names of types."""
+    quoted = [] if LACKING.search(message) else QUOTED.findall(message)
+    listed = CHOICES.search(message)
+    choices = re.findall(r"[\w\-./]+", listed[1])[:MOST_CHOICES] if listed else []
+    return [*dict.fromkeys(w for w in (*quoted[:6], *choices) if w not in TYPES)]
 
 
 def named_keywords(failure: TrialFailure) -> list[str]:

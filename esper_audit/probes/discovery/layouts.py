@@ -58,6 +58,8 @@ def _from_arguments(build: Arguments) -> Iterator[TensorSpec]:
         sides = _sides(size)
         if not sides:
             continue
+        if len(sides) == 2:
+            yield from (TensorSpec((BATCH, math.prod(sides), count)) for count in counts)
         for count in dict.fromkeys((*counts, 3, 1)):
             if len(sides) > 1:
                 yield TensorSpec((BATCH, count, *sides))
