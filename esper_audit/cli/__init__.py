@@ -30,6 +30,7 @@ def main() -> None:
             _run(replay(sys.argv[1:]))
         finally:
             sys.stdout.flush()
+            gc.freeze()  # the interpreter would go through all objects once more at its end
     except OSError as error:  # the disk is full, or the reader of a pipe is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_OUTPUT)  # for the flush at the end
         sys.stderr.write(f"esper-audit: the output cannot be written: {error.strerror}\n")

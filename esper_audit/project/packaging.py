@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 from esper_audit.project.config import PROJECT_FILE
+from esper_audit.project.toml_file import parse_toml
 
 SCRIPTS = ("scripts", "gui-scripts")
 
@@ -33,7 +33,7 @@ def project_table(root: str) -> dict[str, Any]:
     """Return the table `[project]` of `pyproject.toml`, empty where there is none."""
     try:
         with open(os.path.join(root, PROJECT_FILE), "rb") as file:
-            project = tomllib.load(file).get("project", {})
+            project = parse_toml(file.read().decode()).get("project", {})
     except (OSError, ValueError, RecursionError):
         return {}  # without readable packaging there are no entry points
     return project if isinstance(project, dict) else {}

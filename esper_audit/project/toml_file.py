@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -11,6 +10,16 @@ from esper_audit.findings.errors import ConfigError
 
 Key: TypeAlias = "str | int"
 POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")  # in a message of tomllib
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the tables of a text.
+
+    Raises ValueError or RecursionError where it is no TOML.
+    """
+    import tomllib  # imported here: it compiles expressions, and many checks read no TOML
+
+    return tomllib.loads(text)
 
 
 def read_toml(file: str) -> dict[str, Any]:
@@ -29,7 +38,7 @@ def read_toml(file: str) -> dict[str, Any]:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file}:{line}: invalid TOML: not UTF-8: {error.reason}") from error
     try:
-        return tomllib.loads(text)
+        return parse_toml(text)
     except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
         is_deep = isinstance(error, RecursionError)
         problem = "lists or tables are nested too deep" if is_deep else str(error).partition(";")[0]
@@ -85,7 +94,7 @@ def _parsed_lines(text: str) -> Iterator[int]:
 def _tables(lines: Sequence[str]) -> dict[str, Any] | None:
     """Return the tables of a beginning of a text, None within a statement."""
     try:
-        return tomllib.loads("\n".join(lines))
+        return parse_toml("\n".join(lines))
     except (ValueError, RecursionError):
         return None
 

@@ -63,6 +63,18 @@ def test_a_tree_without_candidates_imports_no_parser_and_no_renderer(tmp_path: P
     assert foreign <= set(WITHOUT_CANDIDATES)
 
 
+def test_a_file_without_configuration_imports_nothing_that_compiles_expressions(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.py").write_text(CLEAN)
+    loaded(tmp_path, "check", "a.py")  # makes the table of the rules
+    command = [sys.executable, "-X", "importtime", "-m", "esper_audit", "check", "a.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    imported = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert "msgspec" in imported
+    assert {"click", "tomllib", "dataclasses"} & imported == set()
+
+
 def shipped_rules(own: set[str]) -> set[str]:
     return {m for m in own if m.startswith("esper_audit.rules.file.") and m.count(".") > 3}
 

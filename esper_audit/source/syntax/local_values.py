@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
@@ -17,8 +18,7 @@ CLOSED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Path = tuple[tuple[ast.stmt, int], ...]
 
 
-@dataclass(frozen=True, eq=False)
-class LocalValue:
+class LocalValue(msgspec.Struct, frozen=True, eq=False):
     """One binding of a name, or of a dotted name such as `self.x`, inside a function.
 
     `value` is the expression, None where it is unknown (a parameter, a loop variable, a part that is

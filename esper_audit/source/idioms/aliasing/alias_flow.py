@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from esper_audit.source.idioms.aliasing.argument_part import (
     ITEM,
@@ -35,8 +36,7 @@ from esper_audit.source.syntax.names import Function, dotted, parameters, termin
 COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 
 
-@dataclass(frozen=True, eq=False)
-class ArgumentWrite:
+class ArgumentWrite(msgspec.Struct, frozen=True, eq=False):
     """A write into the storage of a parameter: the node, the parameter, what is written into.
 
     `part` is what of the parameter it reaches. `is_replacing` is whether it assigns what is computed
@@ -50,8 +50,7 @@ class ArgumentWrite:
     is_replacing: bool
 
 
-@dataclass(frozen=True)
-class CalleeEffects:
+class CalleeEffects(msgspec.Struct, frozen=True):
     """The positions of the arguments that a called function writes into, and that it hands back."""
 
     written: frozenset[int] = frozenset()

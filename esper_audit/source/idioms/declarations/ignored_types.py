@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
@@ -43,8 +44,7 @@ def ignored_errors(node: ast.expr, file: FileView) -> frozenset[str] | None:
     return None
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(msgspec.Struct, frozen=True):
     """What a place of the file declares for a value: the annotation, None where it is not in the file.
 
     `is_argument` is whether the value is an argument of a call.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+
+import msgspec
 
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.syntax.file_view import FileView
@@ -33,8 +34,7 @@ OPERATIONS = {
 SUBJECTS = frozenset({"input", "self", "x", "inputs"})
 
 
-@dataclass(frozen=True, eq=False)
-class TensorCall:
+class TensorCall(msgspec.Struct, frozen=True, eq=False):
     """A torch operation with its first operand, the other positional arguments, and the keywords."""
 
     name: str
