@@ -37,7 +37,7 @@ class OptimizerBeforeReplacement(Rule):
 
     What: after an optimizer was given `model.parameters()`, a submodule or weight of the model is replaced
     or tied, the model is sharded, emptied (`to_empty`, `.to("meta")`), wrapped with new parameters or made
-    anew, in the same function or in a function of the file that it calls.
+    anew, in the same function or in a function or a method of the model in the file that it calls.
 
     Why: the new parameters are in no optimizer. They keep their first values, and no error is raised.
 
@@ -145,6 +145,38 @@ class OptimizerBeforeReplacement(Rule):
         ),
     )
     INVALID = (
+        Invalid(
+            "a method of the model",
+            """
+            import torch
+            from torch import nn
+
+            class Words(nn.Module):
+                def grow(self, extra):
+                    self.embed = nn.Embedding(self.embed.num_embeddings + extra, 8)
+
+                def scale(self):
+                    self.factor = 2.0
+
+            def main(extra, lr):
+                model = Words()
+                opt = torch.optim.Adam(model.parameters(), lr)
+                model.scale()
+                model.grow(extra)
+                return model, opt
+            """,
+            (
+                (
+                    6,
+                    MESSAGE.format(
+                        "self.embed = nn.Embedding(self.embed.num_embeddings + extra, 8)",
+                        "model",
+                        "has new parameters",
+                        13,
+                    ),
+                ),
+            ),
+        ),
         Invalid(
             "a new head",
             """

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.following_statements import (
     NESTED,
     assigned_to,
@@ -71,22 +72,25 @@ def parameter_changes(
         for _, function, parameter in helper_calls(statement, module, file):
             for inner in function.body:
                 yield from parameter_changes(inner, parameter, file, depth - 1)
-        for method in _own_methods(statement, module, file):
+        for method, name in _methods(statement, module, file):
             for inner in method.body:
-                yield from parameter_changes(inner, module, file, depth - 1)
+                yield from parameter_changes(inner, name, file, depth - 1)
 
 
-def _own_methods(statement: ast.stmt, module: str, file: FileView) -> Iterator[Function]:
-    """Yield the methods that a statement calls on `self`, where the module is an attribute of it."""
-    if not module.startswith("self."):
-        return
+def _methods(statement: ast.stmt, module: str, file: FileView) -> Iterator[tuple[Function, str]]:
+    """Yield the methods that a statement calls on the owner of a module, or on it, with its name there."""
+    calls, made = file.once(LocalCalls), file.once(Constructors)
     for call in scan(statement, {ast.Call}, NESTED):
-        is_own = isinstance(call, ast.Call) and dotted(call.func).startswith("self.")
-        target = (
-            file.once(LocalCalls).target(call) if is_own and isinstance(call, ast.Call) else None
-        )
-        if target is not None:
-            yield target
+        function = call.func if isinstance(call, ast.Call) else None
+        owner = dotted(function.value) if isinstance(function, ast.Attribute) else ""
+        if owner == "self" != module and module.startswith("self.") and isinstance(call, ast.Call):
+            found, name = [calls.target(call)], module
+        elif owner == module and isinstance(function, ast.Attribute):
+            kinds = (calls.class_named(each[1:]) for each in made.of(function.value))
+            found, name = [calls.method(kind, function.attr) for kind in kinds], "self"
+        else:
+            continue
+        yield from ((method, name) for method in found if method is not None)
 
 
 def is_rebound(statement: ast.stmt, name: str) -> bool:
