@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
@@ -11,8 +11,11 @@ from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.training.constructors import Constructors
 from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.ranks import SAMPLERS
+from esper_audit.source.idioms.training.torch_objects import NO_GRADIENTS
 from esper_audit.source.idioms.training.training_events import is_loop
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, terminal_name
 from esper_audit.text.phrases import quoted
 
 MESSAGE = (
@@ -30,7 +33,8 @@ class SamplerEpochNeverSet(Rule):
     Why: the sampler shuffles by `seed + epoch`. Without `set_epoch` every epoch has the order of the
     first, and every rank sees the same samples for ever.
 
-    Quiet: `shuffle=False`; loaders that leave the file; a single epoch; trainers that set the epoch.
+    Quiet: `shuffle=False`; loaders that leave the file; a single epoch; trainers that set the epoch; a
+    sampler that is made in each round; an evaluation, whose order is of no matter.
 
     Off unless selected: another file may set the epoch.
 
@@ -46,6 +50,32 @@ class SamplerEpochNeverSet(Rule):
     triggers = Triggers(calls=frozenset({"DistributedSampler"}))
 
     VALID = (
+        Valid(
+            "a sampler of each round, and the order of an evaluation",
+            """
+            import torch
+            from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
+
+            class Learner:
+                def __init__(self, data, held_out):
+                    order = DistributedSampler(held_out)
+                    self.held_out = DataLoader(held_out, sampler=order)
+
+                def fit(self, files):
+                    for epoch in range(9):
+                        for data in files:
+                            rows = DistributedSampler(data, seed=epoch)
+                            for x in DataLoader(data, sampler=rows):
+                                learn(x)
+                        self.measure()
+
+                def measure(self):
+                    self.net.eval()
+                    with torch.no_grad():
+                        for x in self.held_out:
+                            print(self.net(x))
+            """,
+        ),
         Valid(
             "set at the start of each epoch",
             """
@@ -161,9 +191,31 @@ def _loop_of_epochs(sampler: ast.Call, file: FileView) -> ast.stmt | None:
         samplers = [k.value for call in made for k in call.keywords if k.arg == "sampler"]
         if any(sampler in constructors.made_by(value) for value in samplers):
             epochs = _loop_around(loop, file)
-            if epochs is not None:
+            is_new = epochs is not None and any(part is sampler for part in walk(epochs))
+            if epochs is not None and not is_new and not _is_evaluation(loop, file):
                 return epochs
     return None
+
+
+def _is_evaluation(loop: ast.For, file: FileView) -> bool:
+    """Return whether the function around a loop switches gradients off, or a module to eval mode."""
+    functions = file.functions(loop)
+    managers = [m.func if isinstance(m, ast.Call) else m for m in _managers(functions, loop)]
+    if any(file.resolve(manager) in NO_GRADIENTS for manager in managers):
+        return True
+    calls = [c for f in functions[-1:] for c in scan(f, {ast.Call}) if isinstance(c, ast.Call)]
+    names = {terminal_name(call.func) for call in calls}
+    return "eval" in names and names.isdisjoint({"backward", "train"})
+
+
+def _managers(functions: Sequence[Function], loop: ast.For) -> Iterator[ast.expr]:
+    """Yield the decorators of the functions around a loop, and the managers of `with` in and around it."""
+    for function in functions:
+        yield from function.decorator_list
+    blocks = [b for f in functions[-1:] for b in scan(f, {ast.With}) if isinstance(b, ast.With)]
+    for block in blocks:
+        if loop in walk(block) or block in walk(loop):
+            yield from (item.context_expr for item in block.items)
 
 
 def _loop_around(loop: ast.For, file: FileView) -> ast.stmt | None:
