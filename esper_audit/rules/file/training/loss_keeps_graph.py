@@ -9,6 +9,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import loss_keeps_graph_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradients
 from esper_audit.source.idioms.training.attached_losses import (
     KeptLoss,
     attached_part,
@@ -33,7 +34,8 @@ class LossKeepsGraph(Rule):
 
     What: in a training loop, `total += loss`, `total = total + loss` or `losses.append(loss)` of a loss on
     which `backward` runs, or of a term of it that torch computes, also where the loss is returned by a
-    function of the file that runs it, with a sum or list that outlives the round.
+    function of the file that runs it, or added by a method of a class of the file (a meter), with a sum or
+    list that outlives the round.
 
     Why: the sum is attached to the graphs of all batches so far. Memory grows with every step until the
     process is killed.
@@ -70,6 +72,7 @@ class LossKeepsGraph(Rule):
             if event.loops:
                 for part in (name, *loss_terms(event.loops[-1], name, file)):
                     kept += kept_losses(event.loops[-1], part, file)
+                    kept += _kept_by_meters(event.loops[-1], part, file)
             elif own.function is not None:
                 kept += _kept_by_callers(own.function, name, file)
                 kept += _kept_on_self(own.function, name, file)
@@ -129,7 +132,7 @@ def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[
     """Yield the statements in loops around the calls of a function that keep the loss it returns."""
     if not any(attached_part(value, loss) for value in returned_values(function)):
         return
-    if any(_is_detached_in(function, loss, value) for value in returned_values(function)):
+    if _is_detached_in(function, loss):
         return
     for call in file.once(LocalCalls).callers(function):
         statements = file.enclosing(call)
@@ -142,6 +145,26 @@ def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[
             yield from kept_losses(loops[-1], text_of(holder.targets[0]), file)
 
 
+def _kept_by_meters(loop: ast.stmt, loss: str, file: FileView) -> Iterator[KeptLoss]:
+    """Yield the calls in a loop by which a method of the file adds the loss to its own object."""
+    calls, made = file.once(LocalCalls), file.once(Constructors)
+    if _is_detached_in(loop, loss):
+        return
+    for statement in scan(loop, {ast.Expr}):
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        function = call.func if isinstance(call, ast.Call) else None
+        if not isinstance(call, ast.Call) or not isinstance(function, ast.Attribute):
+            continue
+        kinds = (calls.class_named(name[1:]) for name in made.of(function.value))
+        methods = [m for kind in kinds if (m := calls.method(kind, function.attr)) is not None]
+        pairs = [(m, *pair) for m in methods for pair in calls.arguments(call, m).items()]
+        for method, name, value in pairs:
+            part = attached_part(value, loss)
+            is_kept = part is not None and any(True for _ in _kept_on_self(method, name, file))
+            if part is not None and is_kept and not is_without_gradients(call, file):
+                yield KeptLoss(file.enclosing(call)[-1], text_of(function.value), part)
+
+
 def _kept_on_self(function: Function, loss: str, file: FileView) -> Iterator[KeptLoss]:
     """Yield the statements of a function of one step that keep its loss in an attribute of the object."""
     for kept in kept_losses(function, loss, file):
@@ -149,9 +172,9 @@ def _kept_on_self(function: Function, loss: str, file: FileView) -> Iterator[Kep
             yield kept
 
 
-def _is_detached_in(function: Function, loss: str, value: ast.expr) -> bool:
-    """Return whether a function binds the name of the loss to a number."""
-    assigned = [a for a in scan(function, {ast.Assign}) if isinstance(a, ast.Assign)]
+def _is_detached_in(scope: ast.stmt, loss: str) -> bool:
+    """Return whether a function or loop binds the name of the loss to a number."""
+    assigned = [a for a in scan(scope, {ast.Assign}) if isinstance(a, ast.Assign)]
     named = [a.value for a in assigned if text_of(a.targets[0]) == loss]
     chosen = [v.body if isinstance(v, ast.IfExp) else v for v in named]
     return any(

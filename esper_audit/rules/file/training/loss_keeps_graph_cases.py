@@ -11,6 +11,33 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a meter of numbers, one that detaches, and one that is asked without gradients",
+        """
+        import torch
+
+        class Meter:
+            def add(self, value, n):
+                self.total += value * n
+
+        class Detached:
+            def add(self, value):
+                if torch.is_tensor(value):
+                    value = value.detach()
+                self.total += value
+
+        def fit(net, batches, opt):
+            one, two, three = Meter(), Detached(), Meter()
+            for x in batches:
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                one.add(loss.item(), len(x))
+                two.add(loss)
+                with torch.no_grad():
+                    three.add(loss, 1)
+        """,
+    ),
+    Valid(
         "an operation of autograd",
         """
         import torch
@@ -190,6 +217,27 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "a meter of the file",
+        """
+        class Meter:
+            def __init__(self):
+                self.total, self.count = 0.0, 0
+
+            def add(self, value, n=1):
+                self.total += value * n
+                self.count += n
+
+        def fit(net, batches, opt):
+            meter = Meter()
+            for x in batches:
+                loss = net(x).mean()
+                loss.backward()
+                opt.step()
+                meter.add(loss, n=len(x))
+        """,
+        ((15, MESSAGE.format("meter.add(loss, n=len(x))", 13, loss="loss")),),
+    ),
     Invalid(
         "a running sum",
         """
