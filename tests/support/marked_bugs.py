@@ -32,7 +32,6 @@ ASKED = frozenset(
         "or-number",
         "permissive-default",
         "rank-decision-not-broadcast",
-        "sampler-epoch-never-set",
         "silent-cap",
         "swallowed-interrupt",
         "test-set-drop-last",

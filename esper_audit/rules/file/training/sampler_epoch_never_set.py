@@ -36,8 +36,6 @@ class SamplerEpochNeverSet(Rule):
     Quiet: `shuffle=False`; loaders that leave the file; a single epoch; trainers that set the epoch; a
     sampler that is made in each round; an evaluation, whose order is of no matter.
 
-    Off unless selected: another file may set the epoch.
-
     Tickets: real code
     """
 
@@ -45,8 +43,10 @@ class SamplerEpochNeverSet(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    default = False
-    precision = "1 of 2 in 49 packages, before mending on them; 0 findings in 47 others"
+    precision = (
+        "1 of 1 by a reader in 118 packages (pythae), after mending on them, none in 60 others; 1 of 7 before and 1 "
+        "of 2 in 49"
+    )
     triggers = Triggers(calls=frozenset({"DistributedSampler"}))
 
     VALID = (
@@ -74,6 +74,15 @@ class SamplerEpochNeverSet(Rule):
                     with torch.no_grad():
                         for x in self.held_out:
                             print(self.net(x))
+
+            def replay(net, buffer):
+                rows = DistributedSampler(buffer.sample())
+                for x in DataLoader(buffer, sampler=rows):
+                    learn(net, x)
+
+            def main(net, buffer):
+                for _ in range(9):
+                    replay(net, buffer)
             """,
         ),
         Valid(
@@ -191,10 +200,19 @@ def _loop_of_epochs(sampler: ast.Call, file: FileView) -> ast.stmt | None:
         samplers = [k.value for call in made for k in call.keywords if k.arg == "sampler"]
         if any(sampler in constructors.made_by(value) for value in samplers):
             epochs = _loop_around(loop, file)
-            is_new = epochs is not None and any(part is sampler for part in walk(epochs))
-            if epochs is not None and not is_new and not _is_evaluation(loop, file):
+            if epochs is None or _is_evaluation(loop, file):
+                continue
+            if not _is_made_in_round(sampler, loop, epochs, file):
                 return epochs
     return None
+
+
+def _is_made_in_round(sampler: ast.Call, loop: ast.For, epochs: ast.stmt, file: FileView) -> bool:
+    """Return whether each round makes a sampler of its own, itself or in the function that it calls."""
+    if any(part is sampler for part in walk(epochs)):
+        return True
+    is_called = file.functions(epochs)[-1:] != file.functions(loop)[-1:]
+    return is_called and file.functions(sampler)[-1:] == file.functions(loop)[-1:]
 
 
 def _is_evaluation(loop: ast.For, file: FileView) -> bool:
