@@ -31,7 +31,6 @@ ASKED = frozenset(
         "mutable-default-stored",
         "or-number",
         "permissive-default",
-        "rank-decision-not-broadcast",
         "silent-cap",
         "swallowed-interrupt",
         "test-set-drop-last",

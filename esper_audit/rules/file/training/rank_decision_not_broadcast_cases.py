@@ -11,6 +11,24 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a value that the rank itself asks for later",
+        """
+        import torch.distributed as dist
+        from torch.distributed import get_rank
+
+        def convert(path, model):
+            config = None
+            if get_rank() == 0:
+                config = read(path)
+            weights = gather(model)
+            if get_rank() == 0:
+                if config is None:
+                    print("no configuration")
+                    return
+                write(config, weights)
+        """,
+    ),
+    Valid(
         "a decision that a collective brought to the ranks before",
         """
         import os

@@ -44,8 +44,8 @@ class SamplerEpochNeverSet(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "1 of 1 by a reader in 118 packages (pythae), after mending on them, none in 60 others; 1 of 7 before and 1 "
-        "of 2 in 49"
+        "3 of 3 by a reader in 285 packages (pythae, FastNLP), after mending on some of them; 1 of 7 in 118 and "
+        "1 of 2 in 49 before"
     )
     triggers = Triggers(calls=frozenset({"DistributedSampler"}))
 
