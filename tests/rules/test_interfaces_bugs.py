@@ -122,7 +122,7 @@ BUGS = (
         """,
     ),
     MarkedBug(
-        "a base of the file without the attribute, one call away from the forward",
+        "an attribute of a base of the file, one call away from the forward",
         """
         import torch
 
@@ -130,6 +130,7 @@ BUGS = (
             def __init__(self, width):
                 super().__init__()
                 self.width = width
+                self.register_buffer("temperature", torch.ones(()))
 
         class Encoder(Base):
             def __init__(self, width):
@@ -140,7 +141,7 @@ BUGS = (
                 return self._scaled(self.body(x))
 
             def _scaled(self, x):
-                return x * self.temperature  # bug: unknown-attribute
+                return x * self.temprature  # bug: unknown-attribute
         """,
         """
         import torch

@@ -29,6 +29,7 @@ ASKED = frozenset(
         "inplace-bias-correction",
         "memo-key-omits-argument",
         "mutable-default-stored",
+        "operation-without-effect",
         "or-number",
         "permissive-default",
         "silent-cap",

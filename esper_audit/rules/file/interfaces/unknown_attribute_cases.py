@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from esper_audit.rules.rule import Invalid, Valid
 
+DISSIMILAR: dict[str, object] = {"dissimilar": True}
 VALID = (
+    Valid(
+        "an attribute that has no similar name, unless asked for",
+        """
+        from torch import nn
+
+
+        class Encoder(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.body = nn.Linear(width, width)
+
+            def forward(self, x):
+                return self.last_linear(self.body(x))
+        """,
+    ),
     Valid(
         "a plain class whose method is named after the attribute that it sets a part of",
         """
@@ -15,6 +31,7 @@ VALID = (
             def set_extra_buffer(self, name, shape):
                 self.extra_buffer[name] = shape
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "attributes by the names that a caller gives, and a method for another class",
@@ -62,6 +79,7 @@ VALID = (
         def replace(module):
             module.forward = Dummy.forward
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a value below a switch of the class that is off, in four spellings",
@@ -87,6 +105,7 @@ VALID = (
                     return x
                 return self.norm(x)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a class that calls the forward of its subclasses",
@@ -102,6 +121,7 @@ VALID = (
             def extract(self, image):
                 return self.forward(image[None])
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "below a comparison that fails for the constant of the class",
@@ -124,6 +144,7 @@ VALID = (
                     x = self.translate(x)
                 return x
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "what no forward reaches, a class that lacks much, and the branch without a layer",
@@ -155,6 +176,7 @@ VALID = (
                 self.log(self.rate, self.step)
                 return self.body(x)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a function inside a method that is put on an object of another class",
@@ -176,6 +198,7 @@ VALID = (
             def forward(self, x):
                 return self.unet(x)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a module that a trainer runs",
@@ -193,6 +216,7 @@ VALID = (
                 self.log("loss", loss, step=self.global_step)
                 return loss
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a forward that is put on modules of other classes",
@@ -208,6 +232,7 @@ VALID = (
         def install(model):
             model.experts.forward = FusedExperts.forward.__get__(model.experts)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a class that layers of another class are changed to",
@@ -222,6 +247,7 @@ VALID = (
             def _setup(self, quantizer):
                 self.quantizer = quantizer
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "methods that are put on an object of another class",
@@ -234,6 +260,7 @@ VALID = (
             def get_runner(self):
                 return self.runner
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "what is set together with a switch that the class leaves off",
@@ -254,6 +281,7 @@ VALID = (
                         x = layer(x)
                 return x
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "an object that a function of another file, `__new__` or a wrapper makes",
@@ -325,6 +353,7 @@ VALID = (
                 if isinstance(self, torch._dynamo.eval_frame.OptimizedModule):
                     self._orig_mod.save(path)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a count over the parts, which nothing starts",
@@ -355,6 +384,7 @@ VALID = (
             def flops(self):
                 return self.patches.flops()
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "names that a call copies to the object",
@@ -371,6 +401,7 @@ VALID = (
             def forward(self, x):
                 return self.labels[self.model(x).argmax()], self.stride
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "attributes that are set, registered, inherited or defined",
@@ -402,6 +433,7 @@ VALID = (
                     x = x * self.scale - self.mean
                 return self.norm(x) + self.width + len(self._modules)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "bases that the file does not show, and dynamic classes",
@@ -431,6 +463,7 @@ VALID = (
             def forward(self, x):
                 return self.head(x)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "what subclasses add",
@@ -461,6 +494,7 @@ VALID = (
                 super().__init__()
                 self.stem = nn.Identity()
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "attributes that other code of the file sets, asks for or registers",
@@ -482,6 +516,7 @@ VALID = (
         def attach(block, slot):
             block.slot = slot
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a plain class with an attribute that resembles no other",
@@ -493,6 +528,7 @@ VALID = (
             def run(self, trainer):
                 return self.callbacks
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a question to an object",
@@ -500,6 +536,7 @@ VALID = (
         def width(host):
             return getattr(host, "width", 8) if hasattr(host, "width") else 0
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a method that the class beside a plain one brings",
@@ -512,6 +549,7 @@ VALID = (
                 self._stream = self._get_stream()
                 return self._stream
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a private method for an argument that is None unless a caller has one",
@@ -528,6 +566,7 @@ VALID = (
             def _joined(self, past, x):
                 return self.read_past(past) + x
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a class that a method defines, with an object of its own",
@@ -542,6 +581,7 @@ VALID = (
 
                 return Net
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a branch that constants rule out",
@@ -568,6 +608,7 @@ VALID = (
                     x = self.repair(x, extra)
                 return self.proj(x)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "an option that the file leaves off wherever it makes the object",
@@ -600,6 +641,7 @@ VALID = (
                     x = part(x).relu() if isinstance(part, Mix) else x
                 return x
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a class that only a class uses whose name a later one takes",
@@ -633,6 +675,7 @@ VALID = (
             def forward(self, x):
                 return self.proj(x)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "an option that the file names in its test alone",
@@ -651,6 +694,7 @@ VALID = (
                     x = self.shift(x)
                 return self.proj(x)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "what a comment took out",
@@ -667,6 +711,7 @@ VALID = (
             def forward(self, x):
                 return self.proj(x) + self.offset
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a head that was taken over for inference",
@@ -685,6 +730,7 @@ VALID = (
                     return self.criterion(scores, truth)
                 return scores.softmax(-1)
         """,
+        options=DISSIMILAR,
     ),
 )
 
@@ -711,6 +757,7 @@ INVALID = (
                 return x
         """,
         ((14, "`self.merge` is set nowhere in `Unit` or its bases"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "a misspelt attribute of a module",
@@ -764,6 +811,7 @@ INVALID = (
                 return self.logits(x)
         """,
         ((16, "`self.last_linear` is set nowhere in `Encoder` or its bases"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "two attributes of one class, which are one finding, and their later reads",
@@ -786,6 +834,7 @@ INVALID = (
                     return self.skew(h) if x.requires_grad else self.scale * h
         """,
         ((15, "`self.scale` is set nowhere in `Flow` or its bases, nor is `skew`"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "what no forward reaches, and a class that lacks much, where asked for",
@@ -830,6 +879,7 @@ INVALID = (
                 self.body = nn.Linear(width, width)
         """,
         ((7, "`self.register_to_config` is set nowhere in `Prompt` or its bases"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "a switch that the class turns on",
@@ -848,6 +898,7 @@ INVALID = (
                 return self.layers(x)
         """,
         ((11, "`self.by_parts` is set nowhere in `Encoder` or its bases"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "below a switch of the object, which other files may turn on",
@@ -867,6 +918,7 @@ INVALID = (
                 return self.body(x)
         """,
         ((12, "`self.frames` is set nowhere in `Temporal` or its bases"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "what a comment took out, in a branch, and a place for other code",
@@ -891,6 +943,7 @@ INVALID = (
                 return self.proj(x)
         """,
         ((13, "`self.drop` is set nowhere in `Head` or its bases, nor is `every`"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "below a condition on an argument",
@@ -909,6 +962,7 @@ INVALID = (
                 return self.body(x) + state
         """,
         ((11, "`self.hidden` is set nowhere in `Cell` or its bases"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "a similar name in a plain class",
@@ -975,6 +1029,7 @@ INVALID = (
             (14, "`self.shift` is set nowhere in `Block` or its bases"),
             (28, "`self.offset` is set nowhere in `Flow` or its bases"),
         ),
+        options=DISSIMILAR,
     ),
     Invalid(
         "below conditions that constants do not decide",
@@ -1024,5 +1079,6 @@ INVALID = (
             (25, "`self.steps` is set nowhere in `Mix` or its bases"),
             (38, "`self.largest` is set nowhere in `Net` or its bases"),
         ),
+        options=DISSIMILAR,
     ),
 )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from esper_audit.rules.rule import Invalid, Valid
 
+DISSIMILAR: dict[str, object] = {"dissimilar": True}
 VALID = (
+    Valid(
+        "a keyword that resembles none, unless asked for",
+        """
+        def scale(x, factor):
+            return x * factor
+
+        print(scale(2, factor=3, clip=4))
+        """,
+    ),
     Valid(
         "calls that the constants of the module and of the class rule out",
         """
@@ -27,6 +37,7 @@ VALID = (
                     return attend(q, k, grouped=True)
                 return q if self.groups == 1 else attend(q, k, groups=self.groups)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a module that shows itself, and a method that another class may override",
@@ -42,6 +53,7 @@ VALID = (
         if __name__ == "__main__":
             print(Table(data_df=1, columns=2))
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "keywords that exist",
@@ -57,6 +69,7 @@ VALID = (
             a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             return scale(a, factor=2.0) + F.dropout(a, p=0.1, **more)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a method that subclasses define",
@@ -68,6 +81,7 @@ VALID = (
             def run(self, x):
                 return self.encode(x, mask=None)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "any keyword, and a signature that is not known",
@@ -92,6 +106,7 @@ VALID = (
         def run(x, scale_by):
             return scale(x, factr=1), shift(x, by=2), turn(x, angle=3), scale_by(x, f=2)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a class with another constructor, an override with the keyword",
@@ -126,6 +141,7 @@ VALID = (
 
         made = Config(width=1), Masked(width=2), Odd(depth=3)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "a local name, a keyword that resembles none of torch's, and a TypeError that is caught",
@@ -144,6 +160,7 @@ VALID = (
             except TypeError:
                 return scale(x, by=2) + F.dropout(x, newest=1)
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "the names that NumPy gives to keywords of torch",
@@ -155,6 +172,7 @@ VALID = (
             spread = torch.std(rows, axis=0, keepdims=True)
             return (rows - torch.mean(a=rows, axis=0, keepdims=True)) / spread
         """,
+        options=DISSIMILAR,
     ),
     Valid(
         "below a switch that the file never turns on",
@@ -170,6 +188,7 @@ VALID = (
                     assert width > 1
                     self.attend = Grouped(width, latent=8)
         """,
+        options=DISSIMILAR,
     ),
 )
 
@@ -185,6 +204,7 @@ INVALID = (
             return turned(x, matrix, transpose=True, scale=2)
         """,
         ((6, "`turned` takes no `transpose`, `scale`"),),
+        options=DISSIMILAR,
     ),
     Invalid(
         "a misspelt keyword of torch",
@@ -279,6 +299,7 @@ INVALID = (
             (23, "`Block` takes no `drop_out`: it has `dropout`"),
             (23, "`Wide` takes no `depth`"),
         ),
+        options=DISSIMILAR,
     ),
     Invalid(
         "once a function, and below a switch that a call turns on",
@@ -298,5 +319,6 @@ INVALID = (
         layer = Layer(8, grouped=True)
         """,
         ((9, "`Grouped` takes no `latent`"),),
+        options=DISSIMILAR,
     ),
 )

@@ -36,7 +36,7 @@ class LogOfProbability(Rule):
 
     Quiet: an epsilon, a clamp or a maximum inside the logarithm, or on the probability before;
     a logarithm inside `where`, `nan_to_num` or a clamp; a probability that
-    a caller of another file passes; a logarithm that is shown; the probability, by its index, of what
+    a caller of another file passes; a logarithm that is only shown; the probability, by its index, of what
     the function drew by it; the function that is registered as `log_softmax`; a probability that the
     function divides by, too; a sigmoid of
     angles, cosines or a range of constants, which are bounded; `log_`, which autograd refuses on a softmax.
@@ -49,8 +49,8 @@ class LogOfProbability(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "32 of 33 by readers in 190 packages, after mending on them (braindecode, cornac, agilerl "
-        "and others); 12 of 16 in the last 65 unseen packages, before mending on them"
+        "38 of 39 by readers in 224 packages, after mending on them (braindecode, cornac, lightzero "
+        "and others); 18 of 28 in the last 99 unseen packages, before mending on them"
     )
     triggers = Triggers(
         calls=LOGARITHMS | {"log1p"},
@@ -74,7 +74,7 @@ class LogOfProbability(Rule):
         else:
             kind = probability(subject, file)
         is_left = _is_shown(call.node, file) or is_never_zero(subject, call.node, file)
-        if kind and kind != EXPONENTIAL and not is_left:
+        if kind and kind != EXPONENTIAL and not is_left and not _is_statistic(call.node, file):
             yield Violation(call.node, _message(kind, " ".join(file.code(call.node).split())))
 
 
@@ -86,6 +86,19 @@ def _is_shown(node: ast.expr, file: FileView) -> bool:
             return True
         above = file.parent(above)
     return False
+
+
+def _is_statistic(node: ast.expr, file: FileView) -> bool:
+    """Return whether a function only shows the local name that takes what is made of a logarithm."""
+    statement, functions = file.enclosing(node)[-1], file.functions(node)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    target = statement.target if isinstance(statement, ast.AugAssign) else (*targets, None)[0]
+    if not isinstance(target, ast.Name) or len(targets) > 1 or not functions:
+        return False
+    names = scan(functions[-1], {ast.Name})
+    reads = [n for n in names if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    shown = [_is_shown(name, file) for name in reads if name.id == target.id]
+    return bool(shown) and all(shown)
 
 
 def _message(kind: str, code: str) -> str:

@@ -33,6 +33,22 @@ VALID = (
         """,
     ),
     Valid(
+        "a sum over steps that is only shown",
+        """
+        import torch
+        def learn(steps, target):
+            loss, entropy = 0.0, 0.0
+            for logits in steps:
+                p = torch.softmax(logits, -1)
+                entropy += -(p * p.log()).sum(-1).mean()
+                loss = loss + (p - target).square().mean()
+            first = torch.softmax(steps[0], -1)
+            start = -(first * first.log()).sum(-1)
+            loss.backward()
+            return {"entropy": entropy.item() / len(steps), "start": start.mean().item()}
+        """,
+    ),
+    Valid(
         "a probability that was clamped, shifted or repaired before",
         """
         import torch
@@ -118,6 +134,24 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "an entropy that is shown and part of the loss, and one that is returned",
+        """
+        import torch
+        def learn(logits, target, weight):
+            p = torch.softmax(logits, -1)
+            entropy = -(p * p.log()).sum(-1).mean()
+            print(entropy.item())
+            loss = (p - target).square().mean() - weight * entropy
+            loss.backward()
+        def spread(logits):
+            p = torch.softmax(logits, -1)
+            total = -(p * p.log()).sum(-1)
+            print(total.mean().item())
+            return total
+        """,
+        ((4, SOFTMAX.format("p.log()")), (10, SOFTMAX.format("p.log()"))),
+    ),
     Invalid(
         "a network of an annotated argument, and a quotient of two",
         """
