@@ -19,7 +19,7 @@ from esper_audit.source.idioms.classes.unset_attributes import (
     known_attributes,
     unset_attributes,
 )
-from esper_audit.source.idioms.interfaces.keywords import similar_name
+from esper_audit.source.idioms.interfaces.keywords import is_misspelt, similar_name
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
@@ -35,7 +35,7 @@ MANY = 3
 
 
 class UnknownAttributeOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`dissimilar`: also report attributes of modules without a similar name.
+    """`dissimilar`: also report attributes without a similar name, and those with a word more or less.
 
     `everywhere`: also report what no constructor, forward or special method reaches, and classes that lack
     three attributes or more.
@@ -48,7 +48,7 @@ class UnknownAttributeOptions(Options, frozen=True, forbid_unknown_fields=True, 
 class UnknownAttribute(Rule):
     """A class reads an attribute of its own that nothing sets.
 
-    What: `self.x` where neither the class nor its bases set or define `x`, but a similar name
+    What: `self.x` where neither the class nor its bases set or define `x`, but a name that is spelt almost so
     (`time_casual_padding`, `time_causal_padding`). Also `hasattr` and `getattr` of a literal. With the
     option `dissimilar` any `self.x` that nothing sets in a module of torch, where the constructor, the forward
     or a special method reads it, or a method that these call: one finding a class.
@@ -79,8 +79,8 @@ class UnknownAttribute(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "9 of 12 with a similar name in the last 99 unseen packages, before mending on them; with `dissimilar` "
-        "18 of 50"
+        "22 of 23 by readers in 260 packages, after mending on them (deeppavlov, fastnlp, hippynn and others); "
+        "8 of 9 in the last 90 unseen packages, before mending on them, and with `dissimilar` 17 of 48"
     )
     triggers = Triggers(
         nodes=frozenset({"ClassDef"}), calls=ASKING, parts=frozenset({"self.", "attr("})
@@ -118,7 +118,8 @@ class UnknownAttribute(Rule):
         where = f"is set nowhere in `{definition.name}` or its bases"
         for use in _first_of_each(use for use in uses if meant[use.name]):
             similar = meant[use.name]
-            if not is_method_of_mixin(use, similar, definition, file):
+            is_asked = self.options.dissimilar or is_misspelt(use.name, similar)
+            if is_asked and not is_method_of_mixin(use, similar, definition, file):
                 yield Violation(use.node, f"`self.{use.name}` {where}: it has `{similar}`")
         if not (self.options.dissimilar or self.options.everywhere):
             return

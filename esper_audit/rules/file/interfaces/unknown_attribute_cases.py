@@ -7,7 +7,7 @@ from esper_audit.rules.rule import Invalid, Valid
 DISSIMILAR: dict[str, object] = {"dissimilar": True}
 VALID = (
     Valid(
-        "an attribute that has no similar name, unless asked for",
+        "an attribute that has no similar name, or one with a word more, unless asked for",
         """
         from torch import nn
 
@@ -15,10 +15,10 @@ VALID = (
         class Encoder(nn.Module):
             def __init__(self, width):
                 super().__init__()
-                self.body = nn.Linear(width, width)
+                self.inner_attend = nn.Linear(width, width)
 
             def forward(self, x):
-                return self.last_linear(self.body(x))
+                return self.last_linear(self.inner_cross_attend(x))
         """,
     ),
     Valid(
@@ -735,6 +735,28 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a name with a word more, where asked for",
+        """
+        from torch import nn
+
+
+        class Encoder(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.inner_attend = nn.Linear(width, width)
+
+            def forward(self, x):
+                return self.inner_cross_attend(x)
+        """,
+        (
+            (
+                10,
+                "`self.inner_cross_attend` is set nowhere in `Encoder` or its bases: it has `inner_attend`",
+            ),
+        ),
+        options=DISSIMILAR,
+    ),
     Invalid(
         "below a comparison that holds, or that an argument decides",
         """

@@ -14,6 +14,7 @@ from esper_audit.source.idioms.branches.unreachable_code import is_unreachable
 from esper_audit.source.idioms.interfaces.keywords import (
     OwnFunctions,
     has_numpy_alias,
+    is_misspelt,
     similar_name,
     torch_keywords,
     torch_keywords_by_name,
@@ -24,7 +25,7 @@ from esper_audit.source.syntax.names import defaults, dotted, identifiers, termi
 
 
 class UnknownKeywordOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`dissimilar`: also report keywords that resemble none which the function takes."""
+    """`dissimilar`: also report keywords that resemble none of an own function, or have a word more or less."""
 
     dissimilar: bool = False
 
@@ -54,8 +55,8 @@ class UnknownKeyword(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "3 of 5 with a similar keyword in the last 99 unseen packages (one unused class of the two others), "
-        "before mending on them; with `dissimilar` 9 of 16"
+        "6 of 7 by readers in 260 packages, after mending on them (mmagic, modelscope and others); 2 of 2 in "
+        "the last 90 unseen packages, before mending on them, and with `dissimilar` 8 of 12"
     )
     triggers = Triggers(nodes=frozenset({"Call"}), parts=frozenset({"="}))
 
@@ -88,7 +89,8 @@ class UnknownKeyword(Rule):
         function = file.code(node.func, parentheses=True)
         for keyword, meant in named:
             is_alias = is_torch and has_numpy_alias(resolved, keyword.arg or "", known or ())
-            if meant and not is_alias:
+            is_asked = is_torch or self.options.dissimilar
+            if meant and not is_alias and (is_asked or is_misspelt(keyword.arg or "", meant)):
                 message = f"`{function}` takes no `{keyword.arg}`: it has `{meant}`"
                 yield Violation(keyword, message, _renamed(keyword, meant, file))
         plain = [keyword for keyword, meant in named if not meant]

@@ -7,12 +7,12 @@ from esper_audit.rules.rule import Invalid, Valid
 DISSIMILAR: dict[str, object] = {"dissimilar": True}
 VALID = (
     Valid(
-        "a keyword that resembles none, unless asked for",
+        "keywords of which one resembles none and one has a word more, unless asked for",
         """
         def scale(x, factor):
             return x * factor
 
-        print(scale(2, factor=3, clip=4))
+        print(scale(2, factor=3, clip=4), scale(2, factor_max=3))
         """,
     ),
     Valid(

@@ -49,8 +49,8 @@ class LogOfProbability(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "38 of 39 by readers in 224 packages, after mending on them (braindecode, cornac, lightzero "
-        "and others); 18 of 28 in the last 99 unseen packages, before mending on them"
+        "38 of 39 by readers in 215 packages, after mending on them (braindecode, cornac, lightzero "
+        "and others); 18 of 28 in the last 90 unseen packages, before mending on them"
     )
     triggers = Triggers(
         calls=LOGARITHMS | {"log1p"},

@@ -45,7 +45,7 @@ class OperationWithoutEffect(Rule):
     default = False
     precision = (
         "15 of 16 by readers in 187 packages, after mending on them (machin, modelscope); 2 of 5 "
-        "in the last 99 unseen packages, before mending on them"
+        "in the last 90 unseen packages, before mending on them"
     )
     triggers = Triggers(calls=METHODS, words=frozenset({"torch", "paddle", "mindspore"}))
 

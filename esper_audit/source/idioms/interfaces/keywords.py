@@ -71,6 +71,13 @@ def similar_name(name: str, known: Iterable[str]) -> str:
     return found[0] if found and not _are_numbered(name, found[0]) else ""
 
 
+def is_misspelt(name: str, known: str) -> bool:
+    """Return whether a name differs from a similar one inside its words, and not by words that one has more."""
+    shorter, longer = sorted((name.strip("_").split("_"), known.strip("_").split("_")), key=len)
+    rest = iter(longer)
+    return not all(word in rest for word in shorter)
+
+
 def has_numpy_alias(function: str, name: str, known: Iterable[str]) -> bool:
     """Return whether a function of torch takes a keyword by the name that NumPy gives to it."""
     is_native = not function.startswith("torch.nn.")
