@@ -42,8 +42,6 @@ class EvaluationInTrainMode(Rule):
     features of the training data itself; a
     model of the file without dropout, norm layers or a look at `self.training`.
 
-    Off unless selected: the caller, or another file, mostly sets the mode.
-
     Tickets: real code
     """
 
@@ -51,8 +49,7 @@ class EvaluationInTrainMode(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    default = False
-    precision = "0 of 1 in 118 packages and 0 of 2 in 49, before mending on each, no finding since"
+    precision = "0 of 0 in 200 packages, after mending on some of them; 0 of 1 in 118 of them before, and 0 of 2 in 49"
     triggers = Triggers(calls=frozenset({"backward", "manual_backward"}))
 
     VALID = cases.VALID
