@@ -132,13 +132,18 @@ def _classes_in(path: str) -> FILE_CLASSES:
     return found
 
 
-@cache
 def _text(path: str) -> str:
+    """Return the text of a file, empty if it cannot be read."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return _read(path)
     except OSError:
         return ""
+
+
+@cache
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 @cache
