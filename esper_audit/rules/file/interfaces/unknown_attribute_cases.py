@@ -736,6 +736,21 @@ VALID = (
 
 INVALID = (
     Invalid(
+        "the words of a name in another order",
+        """
+        from torch import nn
+
+        class Decoder(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.out_norm = nn.LayerNorm(width)
+
+            def forward(self, x):
+                return self.norm_out(x)
+        """,
+        ((9, "`self.norm_out` is set nowhere in `Decoder` or its bases: it has `out_norm`"),),
+    ),
+    Invalid(
         "a name with a word more, where asked for",
         """
         from torch import nn

@@ -62,13 +62,19 @@ def torch_keywords_by_name() -> dict[str, frozenset[str]]:
 
 
 def similar_name(name: str, known: Iterable[str]) -> str:
-    """Return the known name that a misspelt one resembles, or an empty string."""
+    """Return the known name that a misspelt one resembles, or has the words of, or an empty string."""
     if len(name) < SHORTEST:
         return ""
     from difflib import get_close_matches
 
-    found = get_close_matches(name, sorted(known), n=1, cutoff=SIMILARITY)
+    names, words = sorted(known), _sorted_words(name)
+    exchanged = [other for other in names if other != name and _sorted_words(other) == words]
+    found = exchanged or get_close_matches(name, names, n=1, cutoff=SIMILARITY)
     return found[0] if found and not _are_numbered(name, found[0]) else ""
+
+
+def _sorted_words(name: str) -> list[str]:
+    return sorted(name.strip("_").split("_"))
 
 
 def is_misspelt(name: str, known: str) -> bool:
