@@ -44,7 +44,7 @@ class InplaceBiasCorrection(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 200 packages, after mending on some of them; 0 of 1 in 118 of them before, and 0 of 12 in 34 "
+        "0 of 0 in about 200 packages, after mending on some of them; 0 of 1 in 118 of them before, and 0 of 12 in 34 "
         "(one pattern of colossalai)"
     )
     triggers = Triggers(

@@ -49,7 +49,7 @@ class EvaluationInTrainMode(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P1
     roles = OUTSIDE_TESTS
-    precision = "0 of 0 in 200 packages, after mending on some of them; 0 of 1 in 118 of them before, and 0 of 2 in 49"
+    precision = "0 of 0 in about 200 packages, after mending on some of them; 0 of 1 in 118 before, and 0 of 2 in 49"
     triggers = Triggers(calls=frozenset({"backward", "manual_backward"}))
 
     VALID = cases.VALID

@@ -52,7 +52,7 @@ class OptimizerBeforeReplacement(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 205 packages, after mending on some of them; 0 of 2 in each of two rounds before (losses "
+        "0 of 0 in about 200 packages, after mending on some of them; 0 of 2 in each of two rounds before (losses "
         "without parameters)"
     )
     triggers = Triggers(calls=OPTIMIZERS)

@@ -53,7 +53,7 @@ class RankDecisionNotBroadcast(Rule):
     severity = Severity.P1
     roles = OUTSIDE_TESTS
     precision = (
-        "1 of 1 by a reader in 285 packages (unimol_tools), after mending on them; 1 of 2 in them before, and 0 "
+        "1 of 1 by a reader in about 200 packages (unimol_tools), after mending on them; 1 of 2 in them before, and 0 "
         "of 2 in 118"
     )
     triggers = Triggers(nodes=frozenset({"If"}), words=RANK_SOURCES)

@@ -44,7 +44,7 @@ class SamplerEpochNeverSet(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "3 of 3 by a reader in 285 packages (pythae, FastNLP), after mending on some of them; 1 of 7 in 118 and "
+        "3 of 3 by a reader in about 200 packages (pythae, FastNLP), after mending on some of them; 1 of 7 in 118 and "
         "1 of 2 in 49 before"
     )
     triggers = Triggers(calls=frozenset({"DistributedSampler"}))
