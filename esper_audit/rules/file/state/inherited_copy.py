@@ -10,27 +10,21 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.state import inherited_copy_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
-from esper_audit.source.idioms.classes.file_classes import ClassTable, class_table
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.classes.subclass_members import (
+    has_member,
+    inherits,
+    is_factory,
+    is_made_alike,
+)
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 from esper_audit.text.phrases import quoted
 
-UNBOUND = frozenset({"classmethod", "staticmethod"})
-COPYING = frozenset(
-    {"to", "clone", "copy", "deepcopy", "__copy__", "__deepcopy__", "detach", "cpu", "cuda", "half"}
-    | {
-        "float",
-        "double",
-        "bfloat16",
-        "pin_memory",
-        "contiguous",
-        "type_as",
-        "type",
-        "numpy",
-        "replace",
-    }
-    | {
+# Methods whose result is of another shape, and may be of a simpler kind.
+SHAPING = frozenset(
+    {
         "expand",
         "repeat",
         "reshape",
@@ -42,6 +36,31 @@ COPYING = frozenset(
         "flip",
     }
 )
+COPYING = SHAPING | {
+    *(
+        "to",
+        "clone",
+        "copy",
+        "deepcopy",
+        "__copy__",
+        "__deepcopy__",
+        "detach",
+        "cpu",
+        "cuda",
+        "half",
+    ),
+    *(
+        "float",
+        "double",
+        "bfloat16",
+        "pin_memory",
+        "contiguous",
+        "type_as",
+        "type",
+        "numpy",
+        "replace",
+    ),
+}
 
 
 class InheritedCopy(Rule):
@@ -57,7 +76,8 @@ class InheritedCopy(Rule):
     Quiet: a subclass with a constructor or a second base of its own, an object that is made without an
     argument of its constructor, for methods of other names; a subclass of class methods alone;
     `type(self)(...)`, `self.__class__(...)`, `copy.copy(self)`, `dataclasses.replace(self, ...)`; a
-    subclass with a method of its own; a class that the file does not derive from; class methods.
+    subclass with a method of its own; a class that the file does not derive from; class methods; methods of
+    other names, and those that change the shape, where no subclass adds a member.
 
     Tickets: real code
     """
@@ -102,10 +122,11 @@ class InheritedCopy(Rule):
             and not _leaves_out(made, table.family(owner).method("__init__"))
         ):
             return
-        others = [other for other in table.subclasses(owner) if _inherits(other, method, table)]
+        others = [other for other in table.subclasses(owner) if inherits(other, method, table)]
         # A subclass with its own constructor may not take what its base takes.
-        alike = (o for o in others if _is_made_alike(o, owner, table))
-        heirs = [heir.name for heir in alike if not _is_factory(heir)]
+        alike = (o for o in others if is_made_alike(o, owner, table))
+        is_copy = method.name in COPYING - SHAPING
+        heirs = [h.name for h in alike if not is_factory(h) and (is_copy or has_member(h))]
         if heirs:
             message = f"`{quoted(file.code(made))}` makes a `{owner.name}` whatever `{method.name}` is called on"
             advice = f"a `{heirs[0]}` loses its class. Use `type({own_name(method)})(...)`."
@@ -141,27 +162,6 @@ def _leaves_out(made: ast.Call, constructor: Function | None) -> bool:
         return False
     taken = [p.arg for p in parameters(constructor.args)][1 + len(made.args) :]
     return not set(taken) <= {keyword.arg for keyword in made.keywords}
-
-
-def _inherits(heir: ast.ClassDef, method: Function, table: ClassTable) -> bool:
-    return table.family(heir).method(method.name) is method
-
-
-def _is_made_alike(heir: ast.ClassDef, owner: ast.ClassDef, table: ClassTable) -> bool:
-    """Return whether a subclass takes the arguments of its base: no second base, no own constructor."""
-    own, base = table.family(heir), table.family(owner)
-    makers = ("__init__", "__new__")
-    return len(heir.bases) == 1 and all(own.method(m) is base.method(m) for m in makers)
-
-
-def _is_factory(heir: ast.ClassDef) -> bool:
-    """Return whether a class adds declarations and class methods alone, of which an object loses nothing."""
-    body = [s for s in heir.body if not isinstance(s, ast.Expr)]
-    return bool(body) and all(
-        (isinstance(s, ast.AnnAssign) and s.value is None)
-        or (isinstance(s, Function) and any(dotted(d) in UNBOUND for d in s.decorator_list))
-        for s in body
-    )
 
 
 def _is_about_type(method: Function) -> bool:

@@ -6,6 +6,20 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a conversion, and a subclass that only has another name",
+        """
+        class Space:
+            def __init__(self, parameters):
+                self.parameters = parameters
+
+            def flatten(self):
+                return Space(parameters=self.parameters)
+
+        class OldSpace(Space):
+            pass
+        """,
+    ),
+    Valid(
         "subclasses that only declare their fields more closely and generate objects",
         """
         from dataclasses import dataclass

@@ -57,6 +57,18 @@ class TrainModeNotRestored(Rule):
 
     VALID = (
         Valid(
+            "an evaluator that is given the model",
+            """
+            def main(net, data, evaluator, opt):
+                for i, x in enumerate(data):
+                    net(x).mean().backward()
+                    opt.step()
+                    opt.zero_grad()
+                    if i % 100 == 0:
+                        evaluator.eval(net)
+            """,
+        ),
+        Valid(
             "a method of the model switches back",
             """
             def main(net, data, held_out, opt):

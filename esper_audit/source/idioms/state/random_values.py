@@ -21,7 +21,6 @@ DRAWING = DRAWING_FUNCTIONS | DRAWING_METHODS
 DRAWING_MODULES = ("torch.", "numpy.random.", "random.")
 PLAIN_TYPES = frozenset({"bool", "int", "float", "str"})
 KEEPING = ("torch.nn.", "torch.Generator")
-FUNCTIONAL = "torch.nn.functional."
 CONSTANT_INITS = frozenset({"constant_", "zeros_", "ones_", "eye_", "dirac_", "calculate_gain"})
 
 
@@ -186,7 +185,7 @@ def _is_kept(call: ast.Call, file: FileView) -> bool:
         first = call.args[0] if call.args else None
         return isinstance(first, ast.Call) and _is_kept(first, file)
     target = file.resolve(call.func) or ""
-    return target.startswith(KEEPING) and not target.startswith(FUNCTIONAL)
+    return target.startswith(KEEPING) and not target.startswith("torch.nn.functional.")
 
 
 def _is_init(call: ast.Call, file: FileView) -> bool:

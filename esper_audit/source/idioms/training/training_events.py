@@ -179,6 +179,8 @@ class EventReader:
         name = dotted(receiver)
         if not name or name not in self._modules:
             return None
+        if len(call.args) > (last == "train"):
+            return None  # an evaluator that is given the model
         argument = call.args[0] if call.args else None
         is_eval = last == "eval" or (isinstance(argument, ast.Constant) and argument.value is False)
         return TrainingEvent(EventKind.EVAL if is_eval else EventKind.TRAIN, call, name)
