@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from support.recipes import IDS, discovered
@@ -112,6 +112,137 @@ class Counting(nn.Module):
         return ids.sum(-1)
 
 
+class Experts(nn.Module):
+    """A router that sends each row to one expert: some get none of a small batch."""
+
+    def __init__(self, experts: int = 6) -> None:
+        super().__init__()
+        self.router = nn.Linear(8, experts)
+        self.experts = nn.ModuleList(nn.Linear(8, 8) for _ in range(experts))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights, choice = self.router(x).softmax(-1).max(-1)
+        out = torch.zeros_like(x)
+        for number, expert in enumerate(self.experts):
+            rows = (choice == number).nonzero()[:, 0]
+            if len(rows):
+                out = out.index_add(0, rows, expert(x[rows]) * weights[rows, None])
+        return out
+
+
+class ExpertsAndForgotten(Experts):
+    """Experts, and a layer that nothing uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(8)
+
+
+class ExpertsOfLayers(nn.Module):
+    """Layers of experts of which the loop leaves out the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Experts() for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = x + layer(x)
+        return x
+
+
+class LastLeftOut(nn.Module):
+    """Equal layers of which the loop leaves out the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = layer(x)
+        return x
+
+
+class LayerDrop(nn.Module):
+    """Layers that chance leaves out, and the last one by the code if `end` is -1."""
+
+    def __init__(self, end: int | None = None) -> None:
+        super().__init__()
+        self.end = end
+        self.first = nn.Linear(8, 8)
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for layer in self.layers[: self.end]:
+            if torch.rand(()) < 0.5:
+                x = layer(x)
+        return x
+
+
+def set_split(position: int) -> Callable[[nn.Module], None]:
+    def change(module: nn.Module) -> None:
+        if isinstance(module, Multiway):
+            module.split = position
+
+    return change
+
+
+class Multiway(nn.Module):
+    """Two equal branches: an attribute that a function sets decides between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.A, self.B = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.split = -1
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.split == -1:
+            return self.A(x)
+        if self.split == 0:
+            return self.B(x)
+        return torch.cat([self.A(x[: self.split]), self.B(x[self.split :])])
+
+
+class MultiwayBlock(nn.Module):
+    """Branches inside another module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Multiway(), Multiway()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x))
+
+
+class ByBranchName(nn.Module):
+    """Two branches: an argument with a default decides between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branches = nn.ModuleDict({"text": nn.Linear(8, 8), "image": nn.Linear(8, 8)})
+
+    def forward(self, x: Tensor, kind: str = "text") -> Tensor:
+        return torch.relu(self.branches[kind](x))
+
+
+class FixedBranch(nn.Module):
+    """Two equal branches of which nothing ever chooses the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.A, self.B = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.choose_branch()
+
+    def choose_branch(self) -> None:
+        self.fixed_split = -1
+
+    def forward(self, x: Tensor, scale: int = 1) -> Tensor:
+        branch: nn.Module = self.A if self.fixed_split == -1 else self.B
+        return torch.mul(branch(x), scale)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -122,3 +253,14 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(OtherMethod), "unreached")
     yield by_design(discovered(WithTeacher), "unreached")
     yield inconclusive(discovered(Counting, IDS), "")
+    yield by_design(discovered(Experts), "unreached")
+    yield by_design(discovered(Experts, experts=60), "unreached")  # more than all draws reach
+    yield broken(discovered(ExpertsAndForgotten), "unreached")
+    yield broken(discovered(ExpertsOfLayers), "unreached")
+    yield broken(discovered(LastLeftOut), "unreached")
+    yield by_design(discovered(LayerDrop), "unreached")
+    yield broken(discovered(LayerDrop, end=-1), "unreached")
+    yield by_design(discovered(Multiway), "unreached")
+    yield by_design(discovered(MultiwayBlock), "unreached")
+    yield by_design(discovered(ByBranchName), "unreached")
+    yield broken(discovered(FixedBranch), "unreached")

@@ -12,8 +12,7 @@ from torch import nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.gradients import backward
-from esper_audit.probes.measure.output_tree import tensors_of
+from esper_audit.probes.measure.parameter_reach import reached_by, reached_elsewhere
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
@@ -30,13 +29,16 @@ class ReachedParameters(UniversalProbe):
     """In train mode every trainable parameter gets a gradient.
 
     What: a forward in train mode and a backward through all of its floating outputs. A parameter that
-    requires a gradient and gets none is not reached. All of them are named.
+    requires a gradient and gets none is not reached. All of them are named. Then the module is called with
+    other data, other plain arguments, and other values of attributes that code sets after the constructor.
 
     Why: what is never reached never learns. DistributedDataParallel stops at it with a message that names
     no parameter.
 
-    Quiet: a parameter that only an optional argument or another method reaches is a property; so is one
-    that is frozen by name.
+    Quiet: a parameter that only other data, an optional argument, an attribute that is set later or another
+    method reaches is a property. So is one that is frozen by name, and a part of a list from which the calls
+    choose various equal parts. What no call reaches is a finding, such as the last of the layers that a loop
+    leaves out.
 
     Tickets: real code
     """
@@ -51,19 +53,27 @@ class ReachedParameters(UniversalProbe):
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Run forward and backward, and name the parameters without a gradient."""
         module = switch_mode(subject.at(state), training=True)
-        outputs = tensors_of(subject.run(module, subject.arguments_of_call()))
-        live = [t for t in outputs if t.requires_grad and t.numel()]
-        if not live:
+        reached = reached_by(subject, module, subject.arguments_of_call())
+        if reached is None:
             return  # nothing to learn by these outputs
-        backward(torch.stack([(t * torch.rand_like(t)).sum().abs() for t in live]).sum())
-        missed = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
-        named = ", ".join(missed[:MOST_NAMED]) + (" ..." if len(missed) > MOST_NAMED else "")
-        witness: dict[str, Plain] = {"parameters": named} if missed else {}
-        yield Reading("unreached", float(len(missed)), witness)
+        missed = [n for n, p in module.named_parameters() if p.requires_grad and n not in reached]
+        if not missed:
+            yield Reading("unreached", 0.0)
+            return
+        elsewhere = reached_elsewhere(subject, module, reached, missed)
+        missed_always = [name for name in missed if name not in elsewhere]
+        shown = missed_always or missed
+        named = ", ".join(shown[:MOST_NAMED]) + (" ..." if len(shown) > MOST_NAMED else "")
+        witness: dict[str, Plain] = {"parameters": named}
+        if not missed_always:
+            witness["reached"] = elsewhere[missed[0]]
+        yield Reading("unreached", float(len(shown)), witness)
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if an argument, a method or a flag decides whether they are reached."""
         names = str(witness["parameters"]).split(", ")
+        if "reached" in witness:
+            return f"{names[0]} is reached {witness['reached']}"
         kind: type[nn.Module] = import_name(subject.recipe.target)
         if any(FROZEN.search(name) for name in names):
             return f"{names[0]} is frozen by name"

@@ -1,0 +1,230 @@
+"""Which parameters a call gives a gradient, and which of the others another call would reach."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from esper_audit.findings.errors import FAILURES
+from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.gradients import backward
+from esper_audit.probes.measure.output_tree import tensors_of
+from esper_audit.probes.recipes.materialise import CallArguments
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import tensors_in
+
+DRAWS = 8
+LARGER = 8  # times the batch, so that a router has more to choose for
+MOST_ELEMENTS = 1 << 14  # of the inputs of a larger batch
+MOST_TRIALS = 40
+MOST_SECONDS = 1.5  # of processor time for all other calls of a class
+SMALL_NUMBERS = (0, 1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Another call of a module: its arguments, its random stream, and the attributes set for it.
+
+    `reason` completes "is reached".
+    """
+
+    reason: str
+    call: CallArguments
+    stream: int = 0
+    attributes: Mapping[str, Plain] = field(default_factory=dict)
+
+
+def reached_by(
+    subject: Discovered, module: nn.Module, call: CallArguments, stream: int = 0
+) -> frozenset[str] | None:
+    """Return the names of the parameters that a call gives a gradient, None if no output has one."""
+    for parameter in module.parameters():
+        parameter.grad = None
+    outputs = tensors_of(subject.run(module, call, stream))
+    live = [t for t in outputs if t.requires_grad and t.numel()]
+    if not live:
+        return None
+    backward(torch.stack([(t * torch.rand_like(t)).sum().abs() for t in live]).sum())
+    return frozenset(name for name, p in module.named_parameters() if p.grad is not None)
+
+
+def reached_elsewhere(
+    subject: Discovered, module: nn.Module, first: Set[str], missed: Sequence[str]
+) -> dict[str, str]:
+    """Return of the parameters that a first call misses those that another call reaches, with the reason.
+
+    What is in a list of equal parts and in none of the calls counts too where the calls choose other parts.
+    """
+    start, found = time.process_time(), dict[str, str]()
+    chosen: list[Set[str]] = [first]
+    for trial in itertools.islice(other_calls(subject, module), MOST_TRIALS):
+        if len(found) == len(missed) or time.process_time() - start > MOST_SECONDS:
+            break
+        try:
+            with attributes_set(module, trial.attributes):
+                reached = reached_by(subject, module, trial.call, trial.stream) or frozenset()
+        # A value that the module refuses is no value of it.
+        except FAILURES:
+            continue
+        found = {name: trial.reason for name in missed if name in reached} | found
+        if reached and not trial.stream:  # chance chooses among parts that code leaves out, too
+            chosen.append(reached)
+    unchosen = in_chosen_lists(module, chosen)
+    return {name: "where its list chooses it" for name in missed if name in unchosen} | found
+
+
+def other_calls(subject: Discovered, module: nn.Module) -> Iterator[Trial]:
+    """Yield calls with other data, another random stream, other plain arguments and attributes."""
+    larger = larger_batch(subject)
+    for seed in range(1, DRAWS + 1):
+        yield Trial("with other data", (larger if seed > 1 else subject).arguments_of_call(seed))
+        if seed % 2:
+            yield Trial("under another random stream", subject.arguments_of_call(), seed)
+    constants = compared_constants(module)
+    args, kwargs = subject.arguments_of_call()
+    for position, parameter in enumerate(inspect.signature(module.forward).parameters.values()):
+        name = parameter.name
+        given = args[position] if position < len(args) else kwargs.get(name, parameter.default)
+        for value in other_values(given, constants):
+            call = (*args[:position], value, *args[position + 1 :]), kwargs
+            by_name = args, {**kwargs, name: value}
+            yield Trial(f"by another {name}", call if position < len(args) else by_name)
+    for name, given in settings_of(module).items():
+        for value in other_values(given, constants):
+            yield Trial(f"where {name} is set", (args, kwargs), attributes={name: value})
+
+
+def larger_batch(subject: Discovered) -> Discovered:
+    """Return the subject with a larger batch, as it is if it has none or would be too large."""
+    batch = subject.recipe.batch
+    elements = sum(torch.Size(spec.shape).numel() for spec in tensors_in(subject.recipe.call))
+    if batch is None or elements * LARGER > MOST_ELEMENTS:
+        return subject
+    larger = subject.recipe.resized(batch.axis, batch.size, batch.size * LARGER)
+    return replace(subject, recipe=larger)
+
+
+def other_values(given: Any, constants: Sequence[Plain]) -> list[Plain]:
+    """Return the values that a plain value may have instead."""
+    if isinstance(given, bool):
+        return [not given]
+    if not isinstance(given, int | str):
+        return []
+    known: Sequence[Plain] = () if isinstance(given, str) else SMALL_NUMBERS
+    values = dict.fromkeys([*known, *(c for c in constants if type(c) is type(given))])
+    return [value for value in values if value != given]
+
+
+def own_parts(module: nn.Module) -> list[nn.Module]:
+    """Return a module and its parts without those of torch."""
+    return [part for part in module.modules() if is_own(type(part))]
+
+
+def is_own(kind: type) -> bool:
+    """Return whether a class is one of modules and not of torch."""
+    return issubclass(kind, nn.Module) and not kind.__module__.startswith("torch.")
+
+
+def compared_constants(module: nn.Module) -> list[Plain]:
+    """Return the constants that the classes of a module compare with, and the keys of its parts."""
+    kinds = dict.fromkeys(type(part) for part in own_parts(module))
+    keys = (key for part in module.modules() if isinstance(part, nn.ModuleDict) for key in part)
+    compared = (
+        constant.value
+        for kind in kinds
+        for node in ast.walk(_file_tree(kind.__module__))
+        if isinstance(node, ast.ClassDef) and node.name == kind.__name__
+        for compare in ast.walk(node)
+        if isinstance(compare, ast.Compare)
+        for constant in ast.walk(compare)
+        if isinstance(constant, ast.Constant) and isinstance(constant.value, int | str)
+    )
+    return list(dict.fromkeys([*keys, *compared]))
+
+
+def settings_of(module: nn.Module) -> dict[str, Plain]:
+    """Return the plain attributes of a module and its parts that other code than a constructor sets."""
+    return {
+        name: value
+        for part in own_parts(module)
+        for name, value in vars(part).items()
+        if name != "training" and isinstance(value, bool | int | str)
+        if any(name in _set_later(kind.__module__) for kind in type(part).__mro__ if is_own(kind))
+    }
+
+
+@contextmanager
+def attributes_set(module: nn.Module, values: Mapping[str, Plain]) -> Iterator[None]:
+    """Set attributes on each part of a module that has them, and set them back."""
+    before = [(p, n, vars(p)[n]) for p in own_parts(module) for n in values if n in vars(p)]
+    for part, name, _ in before:
+        vars(part)[name] = values[name]
+    try:
+        yield
+    finally:
+        for part, name, value in before:
+            vars(part)[name] = value
+
+
+def in_chosen_lists(module: nn.Module, chosen: Sequence[Set[str]]) -> set[str]:
+    """Return the parameters of parts that no call reaches, where calls reach various equal parts of their list."""
+    found: set[str] = set()
+    for path, container in module.named_modules():
+        if not isinstance(container, nn.ModuleList | nn.ModuleDict):
+            continue
+        prefix = f"{path}." if path else ""
+        names = {
+            key: {f"{prefix}{key}.{name}" for name, _ in part.named_parameters()}
+            for key, part in container.named_children()
+        }
+        reached = {key: [not names[key].isdisjoint(call) for call in chosen] for key in names}
+        varied = {_form(container, key) for key in names if any(reached[key]) > all(reached[key])}
+        for key in names:
+            if not any(reached[key]) and _form(container, key) in varied:
+                found |= names[key]
+    return found
+
+
+def _form(container: nn.Module, key: str) -> tuple[type[nn.Module], tuple[torch.Size, ...]]:
+    """Return what equal parts of a list have in common."""
+    part = container.get_submodule(key)
+    return type(part), tuple(parameter.shape for parameter in part.parameters())
+
+
+@cache
+def _file_tree(module: str) -> ast.Module:
+    try:
+        return ast.parse(inspect.getsource(sys.modules[module]))
+    except (KeyError, OSError, TypeError, SyntaxError):
+        return ast.Module([], [])
+
+
+@cache
+def _set_later(module: str) -> frozenset[str]:
+    """Return the attributes that functions of a file set, those that build a module excepted."""
+    functions = [n for n in ast.walk(_file_tree(module)) if isinstance(n, ast.FunctionDef)]
+    building = {"__init__"} | {
+        node.func.attr
+        for function in functions
+        if function.name == "__init__"
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    return frozenset(
+        node.attr
+        for function in functions
+        if function.name not in building
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    )
