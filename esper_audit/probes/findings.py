@@ -36,6 +36,7 @@ from esper_audit.probes.session import (
     require_torch,
     run_probes,
 )
+from esper_audit.probes.shared_causes import places_of_causes
 from esper_audit.project.config import Project
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppression.expected_failures import stale_expectations
@@ -69,9 +70,9 @@ def merge_records(audit: Audit, records: Sequence[ProbeRecord]) -> Audit:
 def _findings_of(root: str, failed: Iterable[ProbeRecord]) -> list[Finding]:
     """Return a finding for each cause and place of failure, with every unit in which it occurred."""
     defects: dict[tuple[str, DefinitionPlace, str], list[ProbeRecord]] = {}
-    for record in failed:
-        for one in _by_detector(record):
-            defects.setdefault((one.probe, one.places[0], one.code), []).append(one)
+    causes = (one for record in failed for one in _by_detector(record))
+    for place, one in places_of_causes(causes):
+        defects.setdefault((one.probe, place, one.code), []).append(one)
     return assign_fingerprints(
         (_finding(root, place, records), f"{place.symbol} {code}")
         for (_, place, code), records in defects.items()
@@ -88,6 +89,7 @@ def _by_detector(record: ProbeRecord) -> Iterator[ProbeRecord]:
             record,
             code=failure.code,
             message=failure.message,
+            witness=failure.witness,
             reproducer=failure.reproducer,
         )
 

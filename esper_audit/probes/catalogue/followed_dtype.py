@@ -14,6 +14,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_tree import named_tensors
 from esper_audit.probes.measure.precise_run import cast_tree
+from esper_audit.probes.measure.raising_line import raising_line
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
@@ -41,6 +42,8 @@ class FollowedDtype(UniversalProbe):
 
     Why: a constant in float32, or a mask of a fixed dtype, raises under mixed precision or silently
     computes in another one.
+
+    A call that raises at a line of a part that fails alone as well is one finding with it, at the part.
 
     Quiet: what a CPU kernel lacks; modules that fix a dtype by name or docstring.
 
@@ -72,7 +75,8 @@ class FollowedDtype(UniversalProbe):
             except FAILURES as error:
                 is_mixed = MIXED.search(str(error)) and not LACKING.search(str(error))
                 if is_mixed:
-                    yield Reading(name, 1.0, {"error": quoted(str(error))})
+                    raised = {"error": quoted(str(error)), "line": raising_line(error)}
+                    yield Reading(name, 1.0, {**raised})
                     return
                 continue
             wrong = [p for p in followed if p in outputs and outputs[p].dtype is not dtype]

@@ -1,0 +1,104 @@
+"""Modules that fail at the same line of a part are one finding, at the part."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from esper_audit.findings.audit import Audit
+from esper_audit.findings.probe_record import ProbeRecord
+from esper_audit.probes.discovery.jobs import check_class
+from esper_audit.probes.findings import merge_records
+from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes
+from esper_audit.probes.recipes.values import Arguments, TensorSpec
+
+pytestmark = pytest.mark.torch
+
+
+class Part(nn.Module):
+    """Multiplies by a matrix of a fixed dtype."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ torch.ones(8, 8)
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.part = nn.Linear(8, 8), Part()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.part(self.net(x)))
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Block()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.block(x))
+
+
+class Sound(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.net(x))
+
+
+class Misuse(nn.Module):
+    """Calls a sound part with another dtype."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sound = Sound()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.sound(x.float()))
+
+
+def records(kind: type[nn.Module], folder: Path) -> list[ProbeRecord]:
+    target = f"{kind.__module__}:{kind.__name__}"
+    recipe = Recipe(target, Arguments(), Arguments((TensorSpec((2, 8)),)))
+    lines, first = inspect.getsourcelines(kind)
+    place = {"path": Path(__file__).name, "line": first, "end_line": first + len(lines) - 1}
+    known = plain_recipes([StoredRecipe(recipe)])
+    return check_class({"target": target, **place}, str(folder), ["followed-dtype"], known).records
+
+
+def findings(
+    kinds: list[type[nn.Module]], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Return the messages of the findings on some classes by the class that each is at."""
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.chdir(folder)
+    audit = Audit(
+        root=str(Path(__file__).parent), findings=[], suppressed=[], not_analysed=[], files=0, checks=[], off=[]
+    )  # fmt: skip
+    every = [record for kind in kinds for record in records(kind, folder)]
+    found = merge_records(audit, every).findings
+    assert sum(len(one.probed) for one in found) == sum(r.verdict == "fail" for r in every)
+    return {one.location.symbol: one.message.partition(":")[0] for one in found}
+
+
+def test_modules_that_fail_at_a_line_of_a_part_are_one_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ", ".join(f"{__name__}.{name}" for name in ("Part", "Network", "Block"))
+    found = findings([Network, Block, Part], tmp_path, monkeypatch)
+    assert found == {"Part": names}
+
+
+def test_a_part_that_was_not_probed_or_is_sound_has_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings([Network, Sound, Misuse], tmp_path, monkeypatch)
+    assert set(found) == {"Network", "Misuse"}
