@@ -4,10 +4,11 @@
 
 TREE is any real PyTorch code, for instance what `pip download --no-deps lightning accelerate timm`
 unpacks to: the first two hold many candidates a line, the third many lines. The bar of each ratio holds
-on the worst tree. `--peers DIR` makes two virtual environments there (TorchFix wants an older LibCST)
-and adds Fixit and TorchFix. Every default rule is on, and children's time is counted. What takes long
-is measured less often: Fixit, TorchFix and ten copies of a tree once, three copies three times. Before a
-tree is measured, the findings of `check` and of `check --no-prefilter` are compared byte for byte.
+on the worst tree. `--peers DIR` makes three virtual environments there (TorchFix wants an older LibCST)
+and adds Fixit, TorchFix and, for the rules that read the whole tree, Vulture. Every default rule is on,
+and children's time is counted. What takes long is measured less often: Fixit, TorchFix and ten copies of a
+tree once, three copies three times. Before a tree is measured, the findings of `check` and of
+`check --no-prefilter` are compared byte for byte.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 ESPER = Path(sys.executable).parent / "esper-audit"
 RUFF = Path(sys.executable).parent / "ruff"
-SLOW_PEERS = ("fixit", "torchfix")
+PEERS = ("fixit", "torchfix", "vulture")
 MOST_COPIES = 10
 MEMORY_AIM = "60 / 45"
 
@@ -40,7 +41,7 @@ class Cost(NamedTuple):
 class Case(NamedTuple):
     """One command of ours against one of a peer's, with the bar of the ratio and what we are after.
 
-    `most` bounds how often it is measured.
+    `most` bounds how often it is measured. What `without` costs is taken off ours.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case(NamedTuple):
     aim: str
     edit: Path | None = None
     most: int = 99
+    without: list[str] | None = None
 
 
 def measure(command: list[str], environment: dict[str, str]) -> Cost:
@@ -77,7 +79,9 @@ def compare(case: Case, repeat: int, environment: dict[str, str]) -> None:
         if case.edit is not None:
             with case.edit.open("a") as file:
                 file.write(f"# {number}\n")
-        ours.append(measure(case.ours, environment))
+        rest = measure(case.without, environment).seconds if case.without else 0.0
+        cost = measure(case.ours, environment)
+        ours.append(Cost(cost.seconds - rest, cost.mebibytes))
         theirs.append(measure(case.peer, environment))
     ratio = median(a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True))
     shown = f"{ratio:.2f}" if ratio > 0.2 else f"1/{1 / ratio:.0f}"
@@ -109,16 +113,18 @@ def cases(tree: Path, copies: Path, peers: Path | None) -> Iterator[Case]:
     yield Case("one changed file", known, "cold tree", cold, "", edit=small)
     yield Case("one file", one, "ast script", [*script, str(file)], "")
     if peers is not None:
-        fixit, torchfix = (str(peers / name / "bin" / name) for name in SLOW_PEERS)
+        fixit, torchfix, vulture = (str(peers / name / "bin" / name) for name in PEERS)
         lint = [fixit, "lint", str(tree)]
         fix = [torchfix, "--select=ALL", str(tree)]
         yield Case("cold tree", cold, "fixit", lint, "1/67 / 1/125", most=1)
         yield Case("cold tree", cold, "torchfix ALL", fix, "1/33 / 1/67", most=1)
         yield Case("one file", one, "fixit", [fixit, "lint", str(file)], "1/17 / 1/28", most=3)
+        whole, dead = [*cold, "--whole-tree"], [vulture, str(tree)]
+        yield Case("whole-program rules", whole, "vulture", dead, "1.0", without=cold, most=3)
 
 
 def install_peers(directory: Path) -> Path:
-    for name in SLOW_PEERS:
+    for name in PEERS:
         if not (directory / name / "bin" / name).exists():
             venv.create(directory / name, with_pip=True)
             python = str(directory / name / "bin" / "python")

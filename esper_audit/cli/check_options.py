@@ -22,6 +22,11 @@ CHECK = (
     flag("unsafe_fixes", "--unsafe-fixes", explained="Also apply fixes that change behaviour."),
     flag("only_diff", "--diff", explained="Print the fixes as a diff and change no file."),
     flag("impact", "--impact", explained="Report which calls in the project meet each finding."),
+    flag(
+        "whole",
+        "--whole-tree",
+        explained="Also run the rules that read the whole tree, as `run` does.",
+    ),
     DeclaredOption(
         "jobs",
         ("--jobs",),

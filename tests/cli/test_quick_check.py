@@ -23,7 +23,7 @@ SIMPLE = [
     "--severity P2 --max-findings 3 --statistics --exit-zero",
     "--since HEAD~1 --jobs 0 --jobs 4 --timing --no-prefilter",
     "--shard 2/4 --config c.toml --stdin-filename s.py",
-    "--fix -i --unsafe-fixes --diff --impact --interactive",
+    "--fix -i --unsafe-fixes --diff --impact --whole-tree --interactive",
     "--config= a.py --severity=P1 --severity P3",
 ]
 LEFT_TO_CLICK = [

@@ -47,6 +47,15 @@ def test_check_runs_one_that_the_command_line_selects(tree: Path) -> None:
     assert places(ran.out) == ["a.py:4:7", "lib/b.py:4:7"]
 
 
+def test_check_runs_those_that_are_on_by_default_where_the_whole_tree_is_asked_for(
+    tree: Path,
+) -> None:
+    ran = command("check", "--whole-tree", "--no-cache")
+    assert (ran.status, places(ran.out)) == (1, ["a.py:4:7", "lib/b.py:4:7"])
+    ran = command("check", "--whole-tree", "--ignore", "unused-type", "--no-cache")
+    assert (ran.status, places(ran.out)) == (0, [])
+
+
 def test_check_runs_one_that_the_configuration_selects(tree: Path) -> None:
     write(tree, {"pyproject.toml": "[tool.esper-audit]\nselect = ['unused-type']\n"})
     assert len(places(command("check", "--no-cache").out)) == 2
