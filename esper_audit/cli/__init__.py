@@ -41,9 +41,10 @@ def _run(replayed: int | None) -> None:
     """Run the command of the arguments unless its output was replayed with an exit status."""
     if replayed is not None:
         sys.exit(replayed)
-    from esper_audit.cli.quick_check import quick_check
+    if sys.argv[1:2] == ["check"]:
+        from esper_audit.cli.quick_check import quick_check
 
-    quick_check(sys.argv[1:])
+        quick_check(sys.argv[2:])
     from esper_audit.cli.root import root
 
     root(prog_name="esper-audit")

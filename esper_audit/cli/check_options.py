@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from esper_audit.cli.declared_option import DeclaredOption, flag, ids
+from esper_audit.cli.declared_option import CONFIG, NO_CACHE, SHARD, DeclaredOption, flag, ids
 from esper_audit.cli.output_options import OUTPUT
-from esper_audit.cli.shared_options import CONFIG, NO_CACHE, SHARD
 
 CHECK = (
     ids("select", "Run only these checks ('all' for all)."),

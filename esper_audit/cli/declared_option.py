@@ -1,9 +1,19 @@
-"""An option as data: click makes its options of it, and a simple command line is read without click."""
+"""Options as data, and those that several commands share.
+
+click makes its options of them, and a simple command line is read without click.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esper_audit.findings.finding import Severity
+
+if TYPE_CHECKING:
+    from esper_audit.findings.shard import Shard
+
+SEVERITIES = tuple(severity.value for severity in Severity)
 
 
 class DeclaredOption(NamedTuple):
@@ -57,3 +67,28 @@ def ids(name: str, explained: str) -> DeclaredOption:
 def split_ids(values: Iterable[str]) -> list[str]:
     """Return `--select a,b --select c` as `["a", "b", "c"]`."""
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+def read_shard(text: str) -> Shard | None:
+    """Return `2/4` as a shard, None where it is none."""
+    from esper_audit.findings.shard import parse_shard
+
+    return parse_shard(text)
+
+
+CONFIG = DeclaredOption(
+    "config_file",
+    ("--config",),
+    "Read this configuration file instead of the nearest one.",
+    default=None,
+    metavar="FILE",
+)
+SHARD = DeclaredOption(
+    "shard",
+    ("--shard",),
+    "Do the I-th of N parts (see `merge`).",
+    default="1/1",
+    metavar="I/N",
+    convert=read_shard,
+)
+NO_CACHE = flag("no_cache", "--no-cache", explained="Analyse every file again.")

@@ -8,8 +8,14 @@ from typing import Any, TypeAlias
 
 import click
 
-from esper_audit.cli.declared_option import DeclaredOption, split_ids
-from esper_audit.cli.shared_options import CONFIG, NO_CACHE, SEVERITIES, SHARD
+from esper_audit.cli.declared_option import (
+    CONFIG,
+    NO_CACHE,
+    SEVERITIES,
+    SHARD,
+    DeclaredOption,
+    split_ids,
+)
 from esper_audit.project.config import find_project
 
 Command: TypeAlias = Callable[..., None]

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from esper_audit.cli.declared_option import DeclaredOption, flag
-from esper_audit.cli.shared_options import SEVERITIES
+from esper_audit.cli.declared_option import SEVERITIES, DeclaredOption, flag
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import Severity
 from esper_audit.reports.output_formats import find_format, format_of_file, shipped_formats

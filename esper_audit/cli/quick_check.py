@@ -16,13 +16,13 @@ ABORTED = 1
 
 
 def quick_check(arguments: Sequence[str]) -> None:
-    """Run a `check` and exit where its arguments are simple. Return where click has to read them."""
-    if arguments[:1] != ["check"] or os.name == "nt" or COMPLETION in os.environ:
+    """Run `check` and exit where its arguments are simple. Return where click has to read them."""
+    if os.name == "nt" or COMPLETION in os.environ:
         return
-    from esper_audit.cli.error_report import errors_reported
+    from esper_audit.cli.screen import errors_reported
 
     with errors_reported():
-        known = read_arguments(arguments[1:])
+        known = read_arguments(arguments)
         if known is None:
             return
         from esper_audit.cli.checking import check

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from esper_audit.cli.error_report import errors_reported
+from esper_audit.cli.screen import errors_reported
 from esper_audit.cli.verbs import Verbs
 
 HELP = """Check the contracts of a PyTorch code base.

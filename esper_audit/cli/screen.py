@@ -1,4 +1,4 @@
-"""Output to the terminal: styled by rich on a terminal, plain text elsewhere."""
+"""Output to the terminal: styled by rich on one, plain text elsewhere, and the line of a command that cannot run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from esper_audit.text.terminal import UNLIMITED, StyledText
+from esper_audit.cli import COULD_NOT_RUN
+from esper_audit.findings.errors import EsperAuditError
+from esper_audit.project.atomic_write import reason_of
+from esper_audit.text.terminal import UNLIMITED, StyledText, laid_out_for
 
 if TYPE_CHECKING:
     from esper_audit.text.progress import Progress
@@ -61,3 +64,21 @@ def progress_bar(*counted: str) -> Iterator[tuple[Progress | None, ...]]:
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
         yield tuple(update(bar.add_task(name, total=None)) for name in counted)
+
+
+@contextmanager
+def errors_reported() -> Iterator[None]:
+    """Print an EsperAuditError, or one of the system, and exit with status 2. Text is laid out for the screen."""
+    try:
+        with laid_out_for(screen_columns()):
+            yield
+    except EsperAuditError as error:
+        _stop(str(error))
+    except OSError as error:
+        place = f"{error.filename}:" if error.filename else "the output cannot be written:"
+        _stop(f"{place} {reason_of(error)}")
+
+
+def _stop(message: str) -> NoReturn:
+    sys.stderr.write(f"esper-audit: {message}\n")
+    sys.exit(COULD_NOT_RUN)

@@ -16,7 +16,6 @@ NOT_VERBS = frozenset(
         "check_options",
         "checking",
         "declared_option",
-        "error_report",
         "fix_review",
         "local_date",
         "options",
@@ -26,7 +25,6 @@ NOT_VERBS = frozenset(
         "root",
         "rule_test",
         "screen",
-        "shared_options",
         "verbs",
     }
 )

@@ -9,7 +9,6 @@ import msgspec
 from esper_audit.claims.records import AnyClaim
 from esper_audit.findings.errors import TicketError
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.text.json_schema import DIALECT
 from esper_audit.tickets.parts import (
     AsWritten,
     Change,
@@ -150,5 +149,7 @@ class Ticket(
 
 def ticket_schema() -> dict[str, Any]:
     """Return the JSON Schema of a ticket file."""
+    from esper_audit.text.json_schema import DIALECT
+
     schema = msgspec.json.schema(Ticket)
     return {"$schema": DIALECT, "title": "esper-audit ticket", **schema}

@@ -8,7 +8,7 @@ import click
 import pytest
 from support.audit_runs import CLEAN, GOOD, command, write
 
-from esper_audit.cli import error_report
+from esper_audit.cli import screen
 from esper_audit.cli.check import command as check
 from esper_audit.cli.check_options import CHECK
 from esper_audit.cli.quick_check import COMPLETION, quick_check, read_arguments
@@ -101,7 +101,7 @@ def test_output_and_exit_status_are_those_of_click(
     monkeypatch.chdir(tmp_path)
     expected = command("check", *line.split())
     with pytest.raises(SystemExit) as ended:
-        quick_check(["check", *line.split()])
+        quick_check(line.split())
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == (expected.out, expected.err)
     assert ended.value.code == expected.status
@@ -116,20 +116,18 @@ def test_an_interrupted_check_ends_as_with_click(
     monkeypatch.setattr("esper_audit.cli.checking.take_output", interrupt)
     expected = command("check", "a.py")
     with pytest.raises(SystemExit) as ended:
-        quick_check(["check", "a.py"])
+        quick_check(["a.py"])
     assert ended.value.code == expected.status == 1
     assert capsys.readouterr().err == expected.err
 
 
-def test_other_commands_and_completion_are_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise AssertionError("the quick path ran")
 
-    monkeypatch.setattr(error_report, "errors_reported", fail)
-    quick_check(["run"])
-    quick_check([])
+    monkeypatch.setattr(screen, "errors_reported", fail)
     monkeypatch.setenv(COMPLETION, "bash_source")
-    quick_check(["check", "a.py"])
+    quick_check(["a.py"])
     monkeypatch.delenv(COMPLETION)
     with pytest.raises(AssertionError, match="the quick path ran"):
-        quick_check(["check", "a.py"])
+        quick_check(["a.py"])

@@ -205,5 +205,6 @@ def test_a_list_of_tickets_imports_nothing_that_answers_claims(tmp_path: Path) -
     assert status == 0
     assert {"esper_audit.tickets.ticket", "esper_audit.claims.records"} <= own
     assert not {"esper_audit.claims.registry", "esper_audit.tickets.decode"} & own
+    assert "esper_audit.cli.quick_check" not in own  # it reads the arguments of `check` only
     assert len(own) <= MOST_TO_LIST_TICKETS, sorted(own)
     assert foreign <= {*WITHOUT_CANDIDATES, "click"}

@@ -34,7 +34,7 @@ def records(cache_directory: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in cache_directory.glob("*.replay")}
 
 
-@pytest.mark.parametrize("edited", ["cli/check.py", "cli/__init__.py", "engine/pipeline.py"])
+@pytest.mark.parametrize("edited", ["cli/checking.py", "cli/__init__.py", "engine/pipeline.py"])
 def test_a_check_runs_again_after_an_edit(
     tree: Path, package: Path, cache_directory: Path, edited: str
 ) -> None:
