@@ -21,7 +21,7 @@ from esper_audit.project.workers.limited_work import (
     process_state,
     set_status,
 )
-from esper_audit.project.workers.parallel import map_files
+from esper_audit.project.workers.parallel import map_files, sensible_jobs
 from esper_audit.project.workers.spawned_worker import NamedWork
 
 PATHS = [f"{number:02}.py" for number in range(17)]
@@ -272,3 +272,14 @@ def test_the_memory_of_a_process_is_reported_by_proc_by_ps_or_not(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert limited_work.own_memory(os.getpid()) == 0
     assert not limited_work.is_memory_reported()
+
+
+@pytest.mark.parametrize(
+    ("cores", "files", "jobs"),
+    [(2, 0, 1), (2, 19, 1), (2, 20, 2), (2, 900, 2), (16, 50, 5), (16, 900, 16), (None, 900, 1)],
+)
+def test_a_process_has_ten_files_at_least(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, files: int, jobs: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert sensible_jobs(files) == jobs
