@@ -33,6 +33,11 @@ def blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
     return get(statement) if get is not None else []
 
 
+def block_in(owner: ast.stmt, statement: ast.stmt) -> list[ast.stmt]:
+    """Return the block of a compound statement that holds a statement, the statement alone if none does."""
+    return next((block for block in blocks(owner) if statement in block), [statement])
+
+
 def is_within(node: ast.expr | ast.stmt, statements: Iterable[ast.stmt]) -> bool:
     """Return whether a node begins on a line of one of some statements of the same file."""
     return any(first.lineno <= node.lineno <= last_line(first) for first in statements)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, returned_values, scan
-from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.enclosing import block_in
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -108,7 +108,7 @@ def guards(
 
 def _left_early(statement: ast.stmt, above: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:
     """Yield the tests above a statement in its block whose branch leaves the function."""
-    block = next((block for block in blocks(above) if statement in block), [statement])
+    block = block_in(above, statement)
     for earlier in block[: block.index(statement)]:
         if isinstance(earlier, ast.If) and isinstance(earlier.body[-1], (ast.Return, ast.Raise)):
             yield earlier.test, False

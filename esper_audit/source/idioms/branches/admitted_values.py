@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from esper_audit.source.idioms.branches.counters import block_of
 from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
 from esper_audit.source.syntax.ast_walk import scan
-from esper_audit.source.syntax.enclosing import blocks, is_within
+from esper_audit.source.syntax.enclosing import is_within
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted
 
@@ -60,10 +61,8 @@ def _truth_behind(check: ast.Assert | ast.If, statement: ast.stmt, file: FileVie
                 return truth
         if check.orelse or not isinstance(check.body[-1], ENDS):
             return None
-    around = file.enclosing(check)
-    outer = around[-2] if len(around) > 1 else None
-    block = next((b for b in blocks(outer) if check in b), []) if outer is not None else []
-    return isinstance(check, ast.Assert) if is_within(statement, block) else None
+    is_behind = is_within(statement, block_of(check, file))
+    return isinstance(check, ast.Assert) if is_behind else None
 
 
 def _admitted(test: ast.expr, *, is_met: bool) -> Iterator[tuple[str, list[object]]]:

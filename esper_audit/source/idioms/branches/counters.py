@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
-from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.enclosing import block_in
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
 
@@ -90,8 +90,7 @@ def block_of(statement: ast.stmt, file: FileView) -> Sequence[ast.stmt]:
     """Return the block that holds a statement."""
     enclosing = file.enclosing(statement)
     outer = enclosing[-2] if len(enclosing) > 1 else None
-    found = blocks(outer) if outer is not None else iter([file.tree.body])
-    return next((block for block in found if statement in block), [statement])
+    return block_in(outer, statement) if outer is not None else file.tree.body
 
 
 def _mirrored(test: ast.Compare, first: float, second: float) -> bool | None:

@@ -12,7 +12,7 @@ from esper_audit.source.idioms.classes.attribute_use import AttributeUse
 from esper_audit.source.idioms.classes.file_classes import ClassFamily
 from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
 from esper_audit.source.syntax.ast_walk import scan
-from esper_audit.source.syntax.enclosing import blocks, is_within
+from esper_audit.source.syntax.enclosing import block_in, is_within
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
 
@@ -154,8 +154,7 @@ class ConstantAttributes(msgspec.Struct, frozen=True):
 
 def _earlier(statement: ast.stmt, above: ast.AST) -> list[ast.stmt]:
     """Return the statements in front of one in its block."""
-    found = blocks(above) if isinstance(above, ast.stmt) else []
-    block = next((block for block in found if statement in block), [statement])
+    block = block_in(above, statement) if isinstance(above, ast.stmt) else [statement]
     return block[: block.index(statement)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from esper_audit.source.syntax.enclosing import blocks
+from esper_audit.source.syntax.enclosing import block_in
 from esper_audit.source.syntax.names import Function
 
 ENDS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
@@ -32,7 +32,7 @@ def later_statements(around: Sequence[ast.stmt], function: Function) -> Iterator
 
 def _siblings_below(statement: ast.stmt, outer: ast.stmt) -> list[ast.stmt]:
     """Return the statements below one in its block."""
-    block = next((block for block in blocks(outer) if statement in block), [statement])
+    block = block_in(outer, statement)
     return block[block.index(statement) + 1 :]
 
 
