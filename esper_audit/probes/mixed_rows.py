@@ -7,7 +7,7 @@ import re
 
 from torch import nn
 
-from esper_audit.probes.discovery.guesses import is_own_module
+from esper_audit.probes.subject.class_source import is_own_module
 
 BY_NAME = re.compile(
     r"loss|batch|contrast|mix_?up|cut_?mix|queue|router|moe|expert|graph|distance|similarity|metric|pairwise",

@@ -13,6 +13,8 @@ from typing import TypeGuard
 
 from torch import nn
 
+from esper_audit.probes.subject.class_source import text_of_file, tree_of_file
+
 # Any module has these.
 COMMON = frozenset(dir(nn.Module)) | {"training"}
 FILE_CLASSES = dict[str, ast.ClassDef]
@@ -41,7 +43,7 @@ def attributes_read(kind: type, name: str) -> frozenset[str]:
 
 def attributes_of_name(kind: type, name: str) -> list[str]:
     """Return the attributes that the file of a class reads of what has the name of a parameter, in order."""
-    text = _text(inspect.getsourcefile(kind) or "")
+    text = text_of_file(inspect.getsourcefile(kind) or "")
     read = re.compile(rf"(?<![\w.])(?:self\.)?{re.escape(name)}\.([A-Za-z_]\w*)(?!\w|\s*\()")
     return [*dict.fromkeys(read.findall(text))]
 
@@ -57,7 +59,7 @@ def classes_with(kind: type, attributes: Iterable[str], keyword: str = "") -> li
     ranked: list[tuple[int, int, type]] = []
     for number, candidate in enumerate(_package_classes(kind.__module__.partition(".")[0])):
         file = vars(sys.modules[candidate.__module__]).get("__file__") or ""
-        if candidate is kind or not is_near(_text(file)):
+        if candidate is kind or not is_near(text_of_file(file)):
             continue
         count = len(wanted & attributes_set(candidate)) + _takes(candidate, keyword)
         if count and (not keyword or _takes(candidate, keyword)):
@@ -118,32 +120,14 @@ def _methods(kind: type, only: str = "") -> Iterator[ast.FunctionDef]:
 @cache
 def _classes_in(path: str) -> FILE_CLASSES:
     """Return the classes that a file defines at its top and inside these, by qualified name."""
-    try:
-        tree = ast.parse(_text(path))
-    except (SyntaxError, ValueError):
-        return {}
     found: FILE_CLASSES = {}
-    pending = [("", node) for node in tree.body]
+    pending = [("", node) for node in tree_of_file(path).body]
     while pending:
         prefix, node = pending.pop()
         if isinstance(node, ast.ClassDef):
             found[prefix + node.name] = node
             pending += [(f"{prefix}{node.name}.", inner) for inner in node.body]
     return found
-
-
-def _text(path: str) -> str:
-    """Return the text of a file, empty if it cannot be read."""
-    try:
-        return _read(path)
-    except OSError:
-        return ""
-
-
-@cache
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
 
 
 @cache

@@ -32,7 +32,6 @@ from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.discovery.guesses import (
     annotated_classes,
     guesses_for,
-    is_own_module,
     parameters_of,
 )
 from esper_audit.probes.recipes.materialise import materialise
@@ -43,6 +42,7 @@ from esper_audit.probes.recipes.values import (
     TensorSpec,
     Value,
 )
+from esper_audit.probes.subject.class_source import is_own_module
 
 MISSING = re.compile(r"required (?:positional|keyword-only) arguments?: (.+)$")
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")

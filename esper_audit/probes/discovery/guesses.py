@@ -136,11 +136,6 @@ def _by_type(annotation: object, depth: int) -> tuple[Value, ...]:
     return ()
 
 
-def is_own_module(kind: type) -> bool:
-    """Return whether a class is a module class of a package other than torch."""
-    return issubclass(kind, nn.Module) and not kind.__module__.startswith("torch.")
-
-
 def annotated_classes(annotation: object) -> list[type]:
     """Return the classes that an annotation names as alternatives."""
     return [kind for kind in _alternatives(annotation) if isinstance(kind, type)]

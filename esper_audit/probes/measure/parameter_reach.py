@@ -23,6 +23,7 @@ from esper_audit.probes.measure.output_tree import tensors_of
 from esper_audit.probes.recipes.materialise import CallArguments
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
+from esper_audit.probes.subject.class_source import is_own_module, tree_of_file
 
 DRAWS = 8
 LARGER = 8  # times the batch, so that a router has more to choose for
@@ -128,12 +129,7 @@ def other_values(given: Any, constants: Sequence[Plain]) -> list[Plain]:
 
 def own_parts(module: nn.Module) -> list[nn.Module]:
     """Return a module and its parts without those of torch."""
-    return [part for part in module.modules() if is_own(type(part))]
-
-
-def is_own(kind: type) -> bool:
-    """Return whether a class is one of modules and not of torch."""
-    return issubclass(kind, nn.Module) and not kind.__module__.startswith("torch.")
+    return [part for part in module.modules() if is_own_module(type(part))]
 
 
 def compared_constants(module: nn.Module) -> list[Plain]:
@@ -160,7 +156,11 @@ def settings_of(module: nn.Module) -> dict[str, Plain]:
         for part in own_parts(module)
         for name, value in vars(part).items()
         if name != "training" and isinstance(value, bool | int | str)
-        if any(name in _set_later(kind.__module__) for kind in type(part).__mro__ if is_own(kind))
+        if any(
+            name in _set_later(kind.__module__)
+            for kind in type(part).__mro__
+            if is_own_module(kind)
+        )
     }
 
 
@@ -202,12 +202,9 @@ def _form(container: nn.Module, key: str) -> tuple[type[nn.Module], tuple[torch.
     return type(part), tuple(parameter.shape for parameter in part.parameters())
 
 
-@cache
 def _file_tree(module: str) -> ast.Module:
-    try:
-        return ast.parse(inspect.getsource(sys.modules[module]))
-    except (KeyError, OSError, TypeError, SyntaxError):
-        return ast.Module([], [])
+    file = vars(sys.modules[module]).get("__file__") if module in sys.modules else None
+    return tree_of_file(file or "")
 
 
 @cache

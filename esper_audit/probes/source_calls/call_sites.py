@@ -16,6 +16,7 @@ from typing import Any
 from esper_audit.probes.recipes.recipe_file import StoredRecipe, plain_recipes
 from esper_audit.probes.recipes.smaller_recipe import smaller_recipe
 from esper_audit.probes.source_calls.source_reader import recipes_in_text
+from esper_audit.probes.subject.class_source import text_of_file
 
 FENCE = re.compile(r"^[ \t]*```[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.) ?(.*)$", re.MULTILINE)
@@ -28,9 +29,9 @@ def find_call_sites(
     """Return the recipes of wanted classes in imported modules, in other files, and in their READMEs."""
     found: list[StoredRecipe] = []
     for module in filter(None, map(sys.modules.get, modules)):
-        found += _in_python(_text_of(inspect.getsourcefile(module) or ""), vars(module))
+        found += _in_python(text_of_file(inspect.getsourcefile(module) or ""), vars(module))
     for path in texts:
-        text = _text_of(path)
+        text = text_of_file(path)
         found += _in_python(text, {}) if path.endswith(".py") else recipes_in_prose(text, {})
     for package in sorted({name.partition(".")[0] for name in modules}):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -57,14 +58,6 @@ def _in_python(text: str, objects: Mapping[str, Any]) -> Iterator[StoredRecipe]:
     yield from recipes_in_text(text, objects)
     for docstring in docstrings_in(text):
         yield from recipes_in_prose(docstring, objects)
-
-
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def recipes_in_prose(text: str, objects: Mapping[str, Any]) -> Iterator[StoredRecipe]:
