@@ -19,7 +19,8 @@ SEVERITIES = tuple(severity.value for severity in Severity)
 class DeclaredOption(NamedTuple):
     """An option: a flag, a list of ids separated by commas, one of some choices, an integer, or a text.
 
-    `least` is the smallest integer. `convert` makes a value of a text, None of an invalid one.
+    `least` is the smallest integer. `convert` makes a value of a text, None of an invalid one, which is
+    `wrong`: a message with the text for `{}`.
     """
 
     name: str
@@ -32,6 +33,7 @@ class DeclaredOption(NamedTuple):
     choices: tuple[str, ...] = ()
     least: int | None = None
     convert: Callable[[str], object] | None = None
+    wrong: str = ""
 
     @property
     def initial(self) -> Any:
@@ -90,5 +92,6 @@ SHARD = DeclaredOption(
     default="1/1",
     metavar="I/N",
     convert=read_shard,
+    wrong="no part of a whole (got '{}', expected I/N such as 2/4)",
 )
 NO_CACHE = flag("no_cache", "--no-cache", explained="Analyse every file again.")

@@ -85,7 +85,7 @@ def declared_options(options: Sequence[DeclaredOption]) -> Decorator:
 def _converted(option: DeclaredOption, text: str) -> object:
     value = option.read(text)
     if value is None:
-        raise click.BadParameter(f"no part of a whole (got '{text}', expected I/N such as 2/4)")
+        raise click.BadParameter(option.wrong.format(text))
     return value
 
 
