@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -20,6 +21,7 @@ EXCEPTIONS = frozenset(
     if isinstance(value, type) and issubclass(value, BaseException)
 )
 OPEN = "NotImplementedError"
+EXCEPTION_TYPE = re.compile(r"Exception|Error|\b[Tt]ype\b")
 MADE = "`{}` is made and not {}: what it was to stop goes on"
 RETURNED = "`{}` is returned and not raised: the caller takes it for a result"
 
@@ -80,6 +82,12 @@ class ExceptionNotRaised(Rule):
 
             def known(kind):
                 return (ValueError, TypeError) if kind == "input" else RuntimeError
+
+
+            def class_of(name) -> "Optional[type]":
+                if name == "OSError":
+                    return OSError
+                return getattr(errors, name, None)
             """,
         ),
         Valid(
@@ -304,7 +312,7 @@ def _is_for_callers(function: Function, file: FileView) -> bool:
     if any("abstract" in dotted(decorator) for decorator in function.decorator_list):
         return True
     annotation = ast.unparse(function.returns) if function.returns is not None else ""
-    if "Exception" in annotation or "Error" in annotation:
+    if EXCEPTION_TYPE.search(annotation):
         return True
     raised = (node.exc for node in file.nodes(ast.Raise) if isinstance(node.exc, ast.Call))
     return any(terminal_name(call.func) == function.name for call in raised)
