@@ -5,13 +5,19 @@ from __future__ import annotations
 TYPE_CHECKING = False  # `typing` would cost every command its time
 if TYPE_CHECKING:
     from esper_audit.findings.probe_record import Verdict as Verdict
-    from esper_audit.probes.measure.output_dependency import SequenceFunction as SequenceFunction
-    from esper_audit.probes.measure.output_dependency import (
+    from esper_audit.probes.measure.dependence.output_dependency import (
+        SequenceFunction as SequenceFunction,
+    )
+    from esper_audit.probes.measure.dependence.output_dependency import (
         altered_difference as altered_difference,
     )
-    from esper_audit.probes.measure.output_dependency import later_gradients as later_gradients
-    from esper_audit.probes.measure.output_dependency import prefix_difference as prefix_difference
-    from esper_audit.probes.measure.parameters import redraw as redraw
+    from esper_audit.probes.measure.dependence.output_dependency import (
+        later_gradients as later_gradients,
+    )
+    from esper_audit.probes.measure.dependence.output_dependency import (
+        prefix_difference as prefix_difference,
+    )
+    from esper_audit.probes.measure.parameters.redrawing import redraw as redraw
     from esper_audit.probes.subject.inputs import ids as ids
     from esper_audit.probes.subject.inputs import pictures as pictures
     from esper_audit.probes.subject.inputs import sequences as sequences
@@ -45,11 +51,11 @@ if TYPE_CHECKING:
 
 HOMES = {
     "Verdict": "esper_audit.findings.probe_record",
-    "SequenceFunction": "esper_audit.probes.measure.output_dependency",
-    "altered_difference": "esper_audit.probes.measure.output_dependency",
-    "later_gradients": "esper_audit.probes.measure.output_dependency",
-    "prefix_difference": "esper_audit.probes.measure.output_dependency",
-    "redraw": "esper_audit.probes.measure.parameters",
+    "SequenceFunction": "esper_audit.probes.measure.dependence.output_dependency",
+    "altered_difference": "esper_audit.probes.measure.dependence.output_dependency",
+    "later_gradients": "esper_audit.probes.measure.dependence.output_dependency",
+    "prefix_difference": "esper_audit.probes.measure.dependence.output_dependency",
+    "redraw": "esper_audit.probes.measure.parameters.redrawing",
     "ids": "esper_audit.probes.subject.inputs",
     "pictures": "esper_audit.probes.subject.inputs",
     "sequences": "esper_audit.probes.subject.inputs",

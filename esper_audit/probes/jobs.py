@@ -110,7 +110,7 @@ def measure_batch(root: str, source: str, chosen: list[list[str]], seconds: floa
     Each record is appended to the journal at once, so that it outlives a crash of this process. A unit that takes
     longer than `seconds` ends the process. So does a subject that left other settings of torch behind.
     """
-    from esper_audit.probes.measure.process_settings import process_settings
+    from esper_audit.probes.measure.execution.process_settings import process_settings
     from esper_audit.probes.subject.determinism import seed_streams
 
     wanted = [unit for group in chosen for unit in group]

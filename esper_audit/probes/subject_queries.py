@@ -178,7 +178,10 @@ def _build_counted(subject: Subject, dims: tuple[Number, ...]) -> nn.Module:
 
     Raise NoValue if it cannot be counted.
     """
-    from esper_audit.probes.measure.parameters import build_for_count, has_uninitialised_parameters
+    from esper_audit.probes.measure.parameters.counting import (
+        build_for_count,
+        has_uninitialised_parameters,
+    )
 
     (width,) = _widths(subject, dims)
     module = build_for_count(subject.build, width)

@@ -9,7 +9,7 @@ import torch
 
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.probes.jobs import collect_units
-from esper_audit.probes.measure.process_settings import restored_settings
+from esper_audit.probes.measure.execution.process_settings import restored_settings
 from esper_audit.probes.probe import discover_probes
 from esper_audit.probes.subject.loading import load_subjects
 from esper_audit.probes.units import probe_subjects, units_of

@@ -10,7 +10,7 @@ from support import newcomer_modules
 
 from esper_audit.findings.coverage import Stage
 from esper_audit.probes.discovery.search import find_recipe
-from esper_audit.probes.measure.followed_axes import followed_axes
+from esper_audit.probes.measure.dependence.followed_axes import followed_axes
 from esper_audit.probes.recipes.recipe_file import StoredRecipe, read_recipes
 from esper_audit.probes.recipes.subject import subject_by_recipe
 

@@ -9,7 +9,7 @@ import torch
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain, Verdict
-from esper_audit.probes.measure.output_dependency import (
+from esper_audit.probes.measure.dependence.output_dependency import (
     SequenceFunction,
     altered_difference,
     difference,
@@ -17,10 +17,14 @@ from esper_audit.probes.measure.output_dependency import (
     live_parameters,
     prefix_difference,
 )
-from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.measure.precision import ROUNDINGS, precision_of
+from esper_audit.probes.measure.dependence.sequence_sweep import (
+    SweepResult,
+    SweepSetting,
+    boundary_positions,
+)
+from esper_audit.probes.measure.execution.precision import ROUNDINGS, precision_of
+from esper_audit.probes.measure.parameters.redrawing import redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, must_be_zero
-from esper_audit.probes.measure.sequence_sweep import SweepResult, SweepSetting, boundary_positions
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module
 from esper_audit.rules.rule import Options

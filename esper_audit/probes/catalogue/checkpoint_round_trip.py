@@ -17,8 +17,8 @@ from esper_audit.probes.measure.checkpoint_mutation import (
     with_other_version,
     without_one_entry,
 )
-from esper_audit.probes.measure.gradients import backward, descend
-from esper_audit.probes.measure.output_dependency import difference
+from esper_audit.probes.measure.dependence.output_dependency import difference
+from esper_audit.probes.measure.parameters.gradients import backward, descend
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.determinism import seed_streams

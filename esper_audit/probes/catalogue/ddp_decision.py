@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.execution.two_processes import WORLD, Answer, run_on_two_ranks
 from esper_audit.probes.measure.readings import Limits, Reading, control, must_be_zero
-from esper_audit.probes.measure.two_processes import WORLD, Answer, run_on_two_ranks
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.kinds import Decision
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.batch_axis import batch_axis
-from esper_audit.probes.measure.output_dependency import difference, largest
-from esper_audit.probes.measure.parameters import redraw
-from esper_audit.probes.measure.precision import ROUNDINGS, Precision, precision_of
+from esper_audit.probes.measure.dependence.batch_axis import batch_axis
+from esper_audit.probes.measure.dependence.output_dependency import difference, largest
+from esper_audit.probes.measure.execution.precision import ROUNDINGS, Precision, precision_of
+from esper_audit.probes.measure.parameters.redrawing import redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, control, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.determinism import seed_streams

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.gradients import backward
 from esper_audit.probes.measure.output_tree import tensors_of
+from esper_audit.probes.measure.parameters.gradients import backward
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text

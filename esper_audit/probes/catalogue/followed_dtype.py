@@ -12,9 +12,9 @@ from torch import nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.execution.precise_run import cast_tree
+from esper_audit.probes.measure.execution.raising_line import raising_line
 from esper_audit.probes.measure.output_tree import named_tensors
-from esper_audit.probes.measure.precise_run import cast_tree
-from esper_audit.probes.measure.raising_line import raising_line
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text

@@ -7,7 +7,10 @@ from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.process_settings import process_settings, restored_settings
+from esper_audit.probes.measure.execution.process_settings import (
+    process_settings,
+    restored_settings,
+)
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.gradients import backward, descend, gradients
-from esper_audit.probes.measure.output_dependency import difference
+from esper_audit.probes.measure.dependence.output_dependency import difference
+from esper_audit.probes.measure.parameters.gradients import backward, descend, gradients
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.determinism import seed_streams

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.output_dependency import difference, largest
+from esper_audit.probes.measure.dependence.output_dependency import difference, largest
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Blueprint, Draw

@@ -7,9 +7,13 @@ from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.padding import convolution_in, padding_of, with_optional_mask
-from esper_audit.probes.measure.parameters import DRAWS, REDRAWING, redraw
-from esper_audit.probes.measure.precise_run import precise_run
+from esper_audit.probes.measure.dependence.padding import (
+    convolution_in,
+    padding_of,
+    with_optional_mask,
+)
+from esper_audit.probes.measure.execution.precise_run import precise_run
+from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text

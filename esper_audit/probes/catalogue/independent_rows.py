@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
-from esper_audit.probes.measure.parameters import REDRAWING, redraw
-from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
+from esper_audit.probes.measure.dependence.followed_axes import FollowedAxis, followed_axes
+from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, precise_run
+from esper_audit.probes.measure.parameters.redrawing import REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.mixed_rows import reason_to_mix
 from esper_audit.probes.recipes.program import program

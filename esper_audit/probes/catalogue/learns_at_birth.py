@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.gradients import backward, descend, gradients, live_count
+from esper_audit.probes.measure.parameters.gradients import backward, descend, gradients, live_count
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.determinism import seed_streams

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.causal_option import with_causal_option
-from esper_audit.probes.measure.followed_axes import FollowedAxis, followed_axes
-from esper_audit.probes.measure.parameters import DRAWS, REDRAWING, redraw
-from esper_audit.probes.measure.precise_run import PreciseRun, gap, precise_run
+from esper_audit.probes.measure.dependence.causal_option import with_causal_option
+from esper_audit.probes.measure.dependence.followed_axes import FollowedAxis, followed_axes
+from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, precise_run
+from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text

@@ -12,9 +12,9 @@ import torch
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.causal_option import with_causal_parts
-from esper_audit.probes.measure.parameters import DRAWS, REDRAWING, redraw
-from esper_audit.probes.measure.precise_run import PreciseRun, precise_run
+from esper_audit.probes.measure.dependence.causal_option import with_causal_parts
+from esper_audit.probes.measure.execution.precise_run import PreciseRun, precise_run
+from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_not_occur
 from esper_audit.probes.measure.stepwise.cached_call import MOST_WAYS, cached_calls, takes_cache
 from esper_audit.probes.measure.stepwise.program_lines import stepwise_lines

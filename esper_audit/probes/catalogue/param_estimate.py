@@ -12,9 +12,9 @@ from torch.nn.parameter import is_lazy
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.parameters import build_for_count
+from esper_audit.probes.measure.parameters.counting import build_for_count
+from esper_audit.probes.measure.parameters.size_polynomial import size_formula
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
-from esper_audit.probes.measure.size_polynomial import size_formula
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Blueprint, Catalogue, Estimate, SubjectError
 from esper_audit.rules.rule import Options

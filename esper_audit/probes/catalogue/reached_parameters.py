@@ -12,7 +12,7 @@ from torch import nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.parameter_reach import reached_by, reached_elsewhere
+from esper_audit.probes.measure.parameters.parameter_reach import reached_by, reached_elsewhere
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program

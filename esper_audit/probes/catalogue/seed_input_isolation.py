@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.gradients import backward, gradients
-from esper_audit.probes.measure.output_dependency import difference, largest
-from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.dependence.output_dependency import difference, largest
+from esper_audit.probes.measure.parameters.gradients import backward, gradients
+from esper_audit.probes.measure.parameters.redrawing import redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.determinism import seed_streams

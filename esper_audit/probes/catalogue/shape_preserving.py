@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.output_dependency import difference
-from esper_audit.probes.measure.precision import ResultPrecision
+from esper_audit.probes.measure.dependence.output_dependency import difference
+from esper_audit.probes.measure.execution.precision import ResultPrecision
 from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Draw, Module

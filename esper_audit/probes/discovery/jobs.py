@@ -22,7 +22,7 @@ from esper_audit.probes.discovery.lengths import length_problem
 from esper_audit.probes.discovery.observation import observe_calls as observe_calls
 from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.discovery.targets import ModuleClass
-from esper_audit.probes.measure.process_settings import restored_settings
+from esper_audit.probes.measure.execution.process_settings import restored_settings
 from esper_audit.probes.probe import probes_in
 from esper_audit.probes.recipes.plain_data import encode_recipe
 from esper_audit.probes.recipes.recipe import Recipe

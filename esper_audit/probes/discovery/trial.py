@@ -12,7 +12,7 @@ from esper_audit.findings.coverage import STAGES, Stage
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.measure.output_tree import differs, tensors_of
-from esper_audit.probes.measure.parameters import redraw
+from esper_audit.probes.measure.parameters.redrawing import redraw
 from esper_audit.probes.recipes.materialise import build_module, draw_call
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.subject.determinism import seed_streams

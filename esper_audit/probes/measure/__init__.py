@@ -1,1 +1,1 @@
-"""Measurements that probes share: parameters, gradients, dependence, precision, graphs, readings."""
+"""Measurements that probes share: `parameters`, `dependence`, `execution`, `stepwise`, and the `readings` of all."""

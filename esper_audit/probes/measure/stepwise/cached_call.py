@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from esper_audit.probes.measure.execution.precise_run import PreciseRun, cast_tree, gap
 from esper_audit.probes.measure.output_tree import is_same, named_tensors, parts_of
-from esper_audit.probes.measure.precise_run import PreciseRun, cast_tree, gap
 from esper_audit.probes.measure.stepwise.sequence_cut import LENGTHS, SequenceCut, sequence_cut
 from esper_audit.probes.recipes.materialise import CallArguments, import_name
 from esper_audit.probes.recipes.subject import Discovered

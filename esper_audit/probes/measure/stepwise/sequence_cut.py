@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from esper_audit.findings.errors import FAILURES
+from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, map_tree
 from esper_audit.probes.measure.output_tree import named_tensors, tensors_of
-from esper_audit.probes.measure.precise_run import PreciseRun, gap, map_tree
 from esper_audit.probes.recipes.materialise import CallArguments
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import TensorSpec, tensors_in

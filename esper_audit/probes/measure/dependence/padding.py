@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from esper_audit.findings.errors import FAILURES
+from esper_audit.probes.measure.execution.precise_run import PreciseRun, cast_tree, gap
 from esper_audit.probes.measure.output_tree import named_tensors
-from esper_audit.probes.measure.precise_run import PreciseRun, cast_tree, gap
 from esper_audit.probes.recipes.materialise import CallArguments, import_name
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import TensorSpec, tensors_in

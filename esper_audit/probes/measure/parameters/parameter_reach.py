@@ -18,8 +18,8 @@ from torch import nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.gradients import backward
 from esper_audit.probes.measure.output_tree import tensors_of
+from esper_audit.probes.measure.parameters.gradients import backward
 from esper_audit.probes.recipes.materialise import CallArguments
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.precision import Precision
+from esper_audit.probes.measure.execution.precision import Precision
 from esper_audit.probes.measure.readings import Reading
 from esper_audit.probes.subject.subject import Draw
 

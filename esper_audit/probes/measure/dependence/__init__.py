@@ -1,0 +1,1 @@
+"""What an output depends on: positions, rows, padding and options."""

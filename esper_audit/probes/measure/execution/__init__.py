@@ -1,0 +1,1 @@
+"""How a module runs: its precision, its devices, its processes, and the line that raises."""
