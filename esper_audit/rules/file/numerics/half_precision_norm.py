@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.gradient_modes import is_differentiated, is_from_input
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
-from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues

@@ -1,1 +1,1 @@
-"""Rules about training loops and their decisions."""
+"""Rules about training loops: the order of their steps, their losses and their decisions."""

@@ -9,6 +9,8 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.training import loss_keeps_graph_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradients
 from esper_audit.source.idioms.training.attached_losses import (
     KeptLoss,
@@ -16,8 +18,6 @@ from esper_audit.source.idioms.training.attached_losses import (
     kept_losses,
     loss_terms,
 )
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind, is_loop
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
 from esper_audit.source.syntax.ast_walk import returned_values, scan

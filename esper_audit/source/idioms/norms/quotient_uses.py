@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.norms.loop_bindings import PARAMETERS
 from esper_audit.source.idioms.norms.norm_expressions import (
     is_parameter_count,
@@ -14,7 +15,6 @@ from esper_audit.source.idioms.norms.norm_expressions import (
 )
 from esper_audit.source.idioms.norms.norm_helpers import NormHelpers
 from esper_audit.source.idioms.norms.norms import NormFlow
-from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, parameters, text_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan

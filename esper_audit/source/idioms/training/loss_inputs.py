@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.probabilities import PROBABILITIES, selected
 from esper_audit.source.idioms.numerics.tensor_calls import OPERATIONS, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import returned_values
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, terminal_name

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name

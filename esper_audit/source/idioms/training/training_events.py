@@ -8,7 +8,7 @@ import enum
 import msgspec
 
 from esper_audit.source.idioms.branches.exclusive_tests import are_exclusive
-from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.training.torch_objects import (
     LoopNames,
     is_known,

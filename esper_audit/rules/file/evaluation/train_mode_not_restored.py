@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.optimizer_parameters import (
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.optimizers.optimizer_parameters import (
     optimized_modules,
     optimizer_of,
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.idioms.compilation.graph_breaks import breaks_in, forward_parts
+from esper_audit.source.idioms.performance.graph_breaks import breaks_in, forward_parts
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.following_statements import following, preceding
-from esper_audit.source.idioms.training.frozen_parameters import (
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.following_statements import following, preceding
+from esper_audit.source.idioms.optimizers.frozen_parameters import (
     freezes_all,
     may_unfreeze,
     trains,
 )
-from esper_audit.source.idioms.training.optimizer_parameters import (
+from esper_audit.source.idioms.optimizers.optimizer_parameters import (
     given_parameters,
     modules_given,
 )

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.following_statements import (
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.following_statements import (
     NESTED,
     assigned_to,
     helper_calls,
 )
-from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name, text_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.training.training_events import TrainingEvent
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.names import terminal_name, text_of

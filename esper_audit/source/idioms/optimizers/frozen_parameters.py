@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from esper_audit.source.idioms.training.following_statements import NESTED, helper_calls
+from esper_audit.source.idioms.local_flow.following_statements import NESTED, helper_calls
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name, text_of

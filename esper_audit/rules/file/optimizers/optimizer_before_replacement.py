@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.following_statements import assigned_to, following
-from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.idioms.training.optimizer_parameters import (
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.following_statements import assigned_to, following
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
+from esper_audit.source.idioms.optimizers.optimizer_parameters import (
     given_parameters,
     modules_given,
 )
-from esper_audit.source.idioms.training.replaced_parameters import (
+from esper_audit.source.idioms.optimizers.replaced_parameters import (
     ParameterChange,
     is_rebound,
     parameter_changes,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.ranks import is_constant_seed
+from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import terminal_name, text_of
+from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 
 TORCH_GENERATORS = frozenset({"torch.Generator", "torch._C.Generator"})
 SEEDED_GENERATORS = frozenset(
@@ -42,3 +41,21 @@ def seeded_name(call: ast.Call, file: FileView) -> str:
     ):
         return text_of(call.func.value)
     return ""
+
+
+def is_constant_seed(seed: ast.expr, file: FileView) -> bool:
+    """Return whether a seed is a number that is written in the file."""
+    if isinstance(seed, ast.Constant):
+        return isinstance(seed.value, int) and not isinstance(seed.value, bool)
+    if isinstance(seed, ast.BinOp):
+        return is_constant_seed(seed.left, file) and is_constant_seed(seed.right, file)
+    name = dotted(seed)
+    own = {p.arg for function in file.functions(seed) for p in parameters(function.args)}
+    if not name or name in own:
+        return False
+    values = file.once(Constructors).values(seed)
+    return (
+        len(values) == 1
+        and isinstance(values[0], ast.Constant)
+        and is_constant_seed(values[0], file)
+    )

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.file.training import host_device_sync_cases as cases
+from esper_audit.rules.file.performance import host_device_sync_cases as cases
 from esper_audit.rules.rule import Options, Rule, Triggers, Violation
-from esper_audit.source.idioms.training.device_syncs import (
+from esper_audit.source.idioms.performance.device_syncs import (
     is_hot,
     is_occasional,
     is_on_host,

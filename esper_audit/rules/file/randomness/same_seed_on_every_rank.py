@@ -7,12 +7,16 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.file.training import same_seed_on_every_rank_cases as cases
+from esper_audit.rules.file.randomness import same_seed_on_every_rank_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.generators import constant_seeding, seeded_name
-from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.idioms.training.ranks import SAMPLERS, Ranks, is_constant_seed
+from esper_audit.source.idioms.distributed.ranks import SAMPLERS, Ranks
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
+from esper_audit.source.idioms.randomness.generators import (
+    constant_seeding,
+    is_constant_seed,
+    seeded_name,
+)
 from esper_audit.source.idioms.training.torch_objects import LOADERS
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView

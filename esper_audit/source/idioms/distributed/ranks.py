@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name, text_of
@@ -202,19 +202,3 @@ def _spawned_parameters(file: FileView) -> frozenset[tuple[Function, str]]:
         if target is not None and target.args.args:
             found.add((target, target.args.args[0].arg))
     return frozenset(found)
-
-
-def is_constant_seed(seed: ast.expr, file: FileView) -> bool:
-    """Return whether a seed is a number that is written in the file."""
-    if isinstance(seed, ast.Constant):
-        return isinstance(seed.value, int) and not isinstance(seed.value, bool)
-    if isinstance(seed, ast.BinOp):
-        return is_constant_seed(seed.left, file) and is_constant_seed(seed.right, file)
-    if not dotted(seed) or _is_parameter(text_of(seed), file.functions(seed)):
-        return False
-    values = file.once(Constructors).values(seed)
-    return (
-        len(values) == 1
-        and isinstance(values[0], ast.Constant)
-        and is_constant_seed(values[0], file)
-    )

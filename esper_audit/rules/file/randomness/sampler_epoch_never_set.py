@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.idioms.training.ranks import SAMPLERS
+from esper_audit.source.idioms.distributed.ranks import SAMPLERS
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.training.torch_objects import NO_GRADIENTS
 from esper_audit.source.idioms.training.training_events import is_loop
 from esper_audit.source.syntax.ast_walk import scan, walk

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.file.training import constant_generator_cases as cases
+from esper_audit.rules.file.randomness import constant_generator_cases as cases
 from esper_audit.rules.rule import Options, Rule, Triggers, Violation
-from esper_audit.source.idioms.training.generators import constant_seeding, seeded_name
+from esper_audit.source.idioms.randomness.generators import constant_seeding, seeded_name
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView

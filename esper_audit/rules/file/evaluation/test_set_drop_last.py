@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.training.constructors import Constructors
+from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.training.torch_objects import LOADERS
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.file.training import evaluation_in_train_mode_cases as cases
+from esper_audit.rules.file.evaluation import evaluation_in_train_mode_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (
     TrainingFlow,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from esper_audit.source.idioms.training.constructors import Constructors
-from esper_audit.source.idioms.training.local_calls import LocalCalls
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind
 from esper_audit.source.idioms.training.training_flow import TrainingFlows
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan

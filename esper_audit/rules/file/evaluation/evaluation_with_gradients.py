@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.file.training import evaluation_with_gradients_cases as cases
+from esper_audit.rules.file.evaluation import evaluation_with_gradients_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.fallbacks.exception_handling import is_fallback
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.gradient_modes import has_torch, is_detached, is_handed_on
-from esper_audit.source.idioms.training.local_calls import LocalCalls
 from esper_audit.source.idioms.training.torch_objects import GRAD_SWITCHES
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (

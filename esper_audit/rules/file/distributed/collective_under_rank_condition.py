@@ -7,11 +7,16 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.file.training import collective_under_rank_condition_cases as cases
+from esper_audit.rules.file.distributed import collective_under_rank_condition_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
-from esper_audit.source.idioms.training.following_statements import following, preceding
-from esper_audit.source.idioms.training.local_calls import LocalCalls
-from esper_audit.source.idioms.training.ranks import COLLECTIVES, Ranks, collective, collectives_in
+from esper_audit.source.idioms.distributed.ranks import (
+    COLLECTIVES,
+    Ranks,
+    collective,
+    collectives_in,
+)
+from esper_audit.source.idioms.local_flow.following_statements import following, preceding
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView

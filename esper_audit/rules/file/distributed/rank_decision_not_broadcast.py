@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.file.training import rank_decision_not_broadcast_cases as cases
+from esper_audit.rules.file.distributed import rank_decision_not_broadcast_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
-from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradients
-from esper_audit.source.idioms.training.following_statements import (
+from esper_audit.source.idioms.distributed.ranks import RANK_SOURCES, Ranks, collectives_in
+from esper_audit.source.idioms.local_flow.following_statements import (
     assigned_to,
     following,
     preceding,
 )
-from esper_audit.source.idioms.training.ranks import RANK_SOURCES, Ranks, collectives_in
+from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradients
 from esper_audit.source.idioms.training.training_events import EventKind
 from esper_audit.source.idioms.training.training_flow import TrainingFlows
 from esper_audit.source.syntax.ast_walk import scan

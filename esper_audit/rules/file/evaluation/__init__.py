@@ -1,0 +1,1 @@
+"""Rules about evaluation: modes, gradients and test sets."""

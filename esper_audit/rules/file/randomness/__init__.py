@@ -1,0 +1,1 @@
+"""Rules about random streams and their seeds."""

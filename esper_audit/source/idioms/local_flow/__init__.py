@@ -1,0 +1,1 @@
+"""Calls, values and statements followed within one file."""

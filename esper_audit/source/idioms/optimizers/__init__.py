@@ -1,0 +1,1 @@
+"""Parameters that optimizers hold, and what freezes or replaces them."""

@@ -1,0 +1,1 @@
+"""Graph breaks and waits for the device."""
