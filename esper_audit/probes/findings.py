@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from esper_audit.findings.audit import Audit
+from esper_audit.findings.coverage import Coverage, Stage
 from esper_audit.findings.errors import ConfigError, UsageError
 from esper_audit.findings.finding import (
     Confidence,
@@ -216,16 +217,22 @@ def _explored(
     if others or (not request.subjects and project.config.subjects):
         declared = msgspec.structs.replace(request, subjects=others)
         audit = _merge_result(audit, project, run_probes(project, declared, progress), "")
-    looked_at = result.coverage.classes or result.coverage.unchanged or audit.records
+    looked_at = result.coverage.count(Stage.RUN) or result.coverage.unchanged or audit.records
     is_empty = not (looked_at or audit.not_analysed or audit.unchanged_units)
     if is_empty and request.shard.is_whole:
-        lost = len(result.coverage.not_importable)
-        why = NO_CLASSES + (f" ({count(lost, 'module')} not importable)" if lost else "")
+        why = _why_nothing_ran(result.coverage)
         empty = [NotAnalysed(name, why) for name in request.subjects or ["."]]
         audit = msgspec.structs.replace(audit, not_analysed=empty)
     tickets = project.resolve(project.config.tickets)
     audit = _without_allowed(audit, project, request)
     return read_baseline(tickets, request.today).apply(audit, tickets, {})
+
+
+def _why_nothing_ran(coverage: Coverage) -> str:
+    """Return why no class of a target ran: none was found, or none of them could be run."""
+    found, lost = len(coverage.classes), len(coverage.not_importable)
+    why = f"none of {count(found, 'module class')} could be run" if found else NO_CLASSES
+    return why + (f" ({count(lost, 'module')} not importable)" if lost else "")
 
 
 def add_probe_findings(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from esper_audit.findings.coverage import ClassCoverage, Coverage, Stage
 from esper_audit.text.markdown import count
 from esper_audit.text.terminal import StyledText, show_control_characters, wrapped
 
 COLUMNS = ("built", "run", "checked")
-MOST_CLASSES = 40  # that did not run; all are in the JSON
+MOST_LINES = 40  # on classes that did not run; all are in the JSON
 
 
 def coverage_lines(coverage: Coverage | None) -> Iterator[StyledText]:
@@ -38,23 +38,35 @@ def coverage_lines(coverage: Coverage | None) -> Iterator[StyledText]:
 
 def _details(coverage: Coverage) -> Iterator[StyledText]:
     missed = [one for one in coverage.classes if not one.has_reached(Stage.RUN)]
-    for one in missed[:MOST_CLASSES]:
-        yield StyledText(wrapped(f"{one.name}: {one.reason}", "  ", "    "), "dim")
-    if len(missed) > MOST_CLASSES:
-        rest = len(missed) - MOST_CLASSES
-        yield StyledText(f"  and {count(rest, 'other')} more, in --format json\n", "dim")
-    for name, reason in coverage.not_importable.items():
-        yield StyledText(wrapped(f"{name} could not be imported: {reason}", "  ", "    "), "dim")
+    lines = [f"{names}: {why}" for names, why in _by_reason({m.name: m.reason for m in missed})]
+    for line in lines[:MOST_LINES]:
+        yield _detail(line)
+    if len(lines) > MOST_LINES:
+        yield _detail(f"and {count(len(lines) - MOST_LINES, 'reason')} more, in --format json")
+    for names, reason in _by_reason(coverage.not_importable):
+        yield _detail(f"{names} could not be imported: {reason}")
     for one in coverage.classes:
         yield from _properties(one)
 
 
+def _by_reason(reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield names with the reason that they share, the names as the first and the number of others."""
+    named: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        named.setdefault(reason, []).append(name)
+    for reason, names in named.items():
+        more = len(names) - 1
+        yield f"{names[0]} and {count(more, 'other')}" if more else names[0], reason
+
+
+def _detail(line: str) -> StyledText:
+    return StyledText(wrapped(line, "  ", "    "), "dim")
+
+
 def _properties(one: ClassCoverage) -> Iterator[StyledText]:
     if one.stale:
-        yield StyledText(wrapped(f"stale recipe of {one.name}: {one.stale}", "  ", "    "), "dim")
+        yield _detail(f"stale recipe of {one.name}: {one.stale}")
     for text in one.properties:
-        yield StyledText(wrapped(f"property of {one.name}: {text}", "  ", "    "), "dim")
+        yield _detail(f"property of {one.name}: {text}")
     for text in one.unstable:
-        yield StyledText(
-            wrapped(f"not reported of {one.name}: {text} does not reproduce", "  ", "    "), "dim"
-        )
+        yield _detail(f"not reported of {one.name}: {text} does not reproduce")

@@ -126,6 +126,25 @@ def test_a_module_that_cannot_be_imported_is_listed_and_changes_no_status(root: 
     assert ran.status == 0
 
 
+def test_a_module_in_a_package_that_cannot_be_imported_is_listed_with_it(root: Path) -> None:
+    package = "from flow import parts\nimport nowhere\n"
+    write(root, {"flow/__init__.py": package, "flow/parts.py": SOUND, "flow/more.py": SOUND})
+    ran = command("probe", "flow")
+    listed = "flow.more and 1 other could not be imported: ModuleNotFoundError: No module named 'nowhere'"
+    assert listed in " ".join(ran.out.split())
+    assert "flow: holds no module class to probe (2 modules not importable)" in ran.out
+    assert ran.status == 3
+
+
+def test_a_target_of_which_no_class_runs_is_not_looked_at_and_not_clean(root: Path) -> None:
+    second = UNBUILDABLE.replace("Needy", "Needier")
+    write(root, {"needy/__init__.py": "", "needy/a.py": UNBUILDABLE, "needy/b.py": second})
+    ran = command("probe", "needy")
+    assert "needy.a.Needy and 1 other: " in ran.out
+    assert "needy: none of 2 module classes could be run" in ran.out
+    assert ran.status == 3
+
+
 def test_a_target_without_a_class_is_not_looked_at_and_not_clean(root: Path) -> None:
     write(
         root, {"plain/__init__.py": "x = 1", "broken/__init__.py": "import nowhere\nclass A: pass"}

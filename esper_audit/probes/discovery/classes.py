@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -39,21 +40,45 @@ class FoundClasses(msgspec.Struct, frozen=True):
 
 
 def find_classes(modules: list[str], root: str) -> FoundClasses:
-    """Import modules and return their concrete subclasses of `nn.Module` in order of definition."""
+    """Import modules and return their concrete subclasses of `nn.Module` in order of definition.
+
+    A module of a package that cannot be imported cannot be imported either, even where Python keeps it from
+    the attempt: the process of a class would fail.
+    """
     os.chdir(root)
     found: dict[str, ModuleClass] = {}
     problems: dict[str, str] = {}
     for name in modules:
-        try:
-            module = importlib.import_module(name)
-        # An import is foreign code and may raise anything.
-        except FAILURES as error:
-            problems[name] = quoted(f"{type(error).__name__}: {error}")
+        if _import_problem(name, problems):
             continue
-        members = list(vars(module).values())
+        members = list(vars(sys.modules[name]).values())
         found |= {one.target: one for one in _classes_of(members, name, root)}
         found |= {one.target: one for one in _functions_of(members, name, root)}
-    return FoundClasses(sorted(found.values(), key=lambda one: (one.path, one.line)), problems)
+    lost = {name: problems[name] for name in modules if name in problems}
+    return FoundClasses(sorted(found.values(), key=lambda one: (one.path, one.line)), lost)
+
+
+def _import_problem(name: str, problems: dict[str, str]) -> str:
+    """Import a module after the packages that hold it, and return why that fails, or an empty text.
+
+    `problems` is what is known of other modules, and is extended.
+    """
+    if name not in problems:
+        package = name.rpartition(".")[0]
+        problem = _import_problem(package, problems) if package else ""
+        problem = problem or _own_problem(name)
+        if problem:
+            problems[name] = problem
+    return problems.get(name, "")
+
+
+def _own_problem(name: str) -> str:
+    try:
+        importlib.import_module(name)
+    # An import is foreign code and may raise anything.
+    except FAILURES as error:
+        return quoted(f"{type(error).__name__}: {error}")
+    return ""
 
 
 def _classes_of(values: Iterable[object], module: str, root: str) -> Iterable[ModuleClass]:

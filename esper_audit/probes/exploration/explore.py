@@ -290,7 +290,7 @@ def _with_stable_failures(record: ProbeRecord, stable: set[str]) -> ProbeRecord:
 def _result_of(outcome: JobOutcome, one: ModuleClass) -> _Checked:
     if isinstance(outcome.ending, Returned):
         return msgspec.convert(outcome.ending.value, _Checked, strict=False)
-    reason = f"ended by the sandbox: the job {quoted(str(outcome.ending))}"
+    reason = f"its process {quoted(str(outcome.ending))}"
     name = one.target.replace(":", ".")
     coverage = ClassCoverage(
         name=name, path=one.path, line=one.line, stage=Stage.FOUND, reason=reason
