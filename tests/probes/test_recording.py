@@ -22,7 +22,7 @@ from esper_audit.probes.recipes.recipe_file import (
     text_of_recipes,
 )
 from esper_audit.probes.recipes.values import TensorSpec
-from esper_audit.probes.recording.description import tensor_spec
+from esper_audit.probes.recording.tensor_values import tensor_spec
 
 # Slow: most tests run a command or discovered modules in processes of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.torch]

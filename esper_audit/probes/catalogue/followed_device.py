@@ -58,6 +58,8 @@ class FollowedDevice(UniversalProbe):
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Run on the meta device and look at the tensors of every call."""
+        if subject.recipe.has_drawn_objects():
+            return  # an object that is given cannot be moved
         module: nn.Module = subject.at(state)
         parameters = [*module.parameters()]
         subject.evaluate(module, subject.arguments_of_call())  # caches are made on the first device

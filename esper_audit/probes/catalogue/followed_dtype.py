@@ -62,8 +62,9 @@ class FollowedDtype(UniversalProbe):
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Convert, call, and look at the outputs."""
-        if not any(spec.dtype == "float32" for spec in tensors_in(subject.recipe.call)):
-            return
+        has_floats = any(s.dtype == "float32" for s in tensors_in(subject.recipe.call))
+        if not has_floats or subject.recipe.has_drawn_objects():
+            return  # an object that is given cannot be converted
         usual = named_tensors(subject.evaluate(subject.at(state), subject.arguments_of_call()))
         followed = [path for path, tensor in usual.items() if tensor.dtype is torch.float32]
         for name, dtype in DTYPES.items():

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.output_tree import cloned, first_difference
+from esper_audit.probes.measure.output_tree import cloned, is_same, named_tensors
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
-from esper_audit.probes.recipes.materialise import import_name
+from esper_audit.probes.recipes.materialise import CallArguments, import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
@@ -54,7 +54,7 @@ class InputsUnmodified(UniversalProbe):
             before = cloned(call)
             with torch.no_grad():
                 subject.run(module, call)
-            path = first_difference(before, cloned(call))
+            path = _overwritten(before, call)
             where: dict[str, Plain] = {"mode": mode, "argument": path}
             yield Reading("overwritten", float(bool(path)), where)
 
@@ -87,6 +87,16 @@ class InputsUnmodified(UniversalProbe):
         ]
         text = program(subject.recipe, body, mode=mode)
         return text, f"AssertionError: {message}"
+
+
+def _overwritten(before: Any, call: CallArguments) -> str:
+    """Return the path of the first tensor that is another one now, without what an object computed since."""
+    after = named_tensors(cloned(call))
+    tensors = named_tensors(before)
+    return next(
+        (p or "argument" for p, t in tensors.items() if p not in after or not is_same(t, after[p])),
+        "",
+    )
 
 
 def _is_activation(subject: Discovered) -> bool:

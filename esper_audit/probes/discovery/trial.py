@@ -52,12 +52,13 @@ def attempt_call(recipe: Recipe, module: nn.Module) -> TrialResult:
     """Call a module in eval and train mode, and return the stage that it reached."""
     try:
         outputs = _evaluated(recipe, module, seed=0)
+        found = tensors_of(outputs)  # computes what is lazy
         _ = _called(recipe, switch_mode(module, training=True), seed=0)
     # A forward is foreign code and may raise anything.
     except FAILURES as error:
         failure = failure_of(error, "forward")
         return TrialResult(recipe, Stage.BUILT, reason_of("could not be fed", failure), failure)
-    if not tensors_of(outputs):
+    if not found:
         return TrialResult(recipe, Stage.FED, "fed, but the output holds no tensor")
     if recipe.has_tensors() and not _depends_on_input(recipe, module, outputs):
         return TrialResult(recipe, Stage.FED, "fed, but the output does not depend on the input")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -18,6 +20,7 @@ from esper_audit.probes.recipes.values import (
     TensorSpec,
     TupleSpec,
     Value,
+    module_of_file,
 )
 
 CallArguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -92,6 +95,18 @@ def draw_tensor(spec: TensorSpec, generator: torch.Generator) -> Tensor:
 
 
 def import_name(path: str) -> Any:
-    """Return what `package.module:dotted.name` names."""
+    """Return what `package.module:dotted.name` or, in a file below the root, `tests/test_x.py:dotted.name` names."""
     module, _, name = path.partition(":")
+    if module.endswith(".py"):
+        _allow_neighbours(module)
+        module = module_of_file(module)
     return reduce(getattr, name.split("."), importlib.import_module(module))
+
+
+def _allow_neighbours(path: str) -> None:
+    """Have the modules beside a file importable by their own names, as a runner of tests does, behind all others."""
+    for folder in (*sys.path,):
+        beside = os.path.dirname(os.path.join(folder, path))
+        if os.path.isfile(os.path.join(folder, path)) and beside not in sys.path:
+            sys.path.append(beside)
+            return

@@ -6,6 +6,7 @@ A tensor is `{tensor: [2, 8], dtype: int64, high: 10}`, a name `{name: "torch.nn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from esper_audit.findings.coverage import RecipeOrigin
@@ -19,6 +20,8 @@ from esper_audit.probes.recipes.values import (
     TupleSpec,
     Value,
 )
+
+NAMES = ("name", "call")  # the keys of what is imported
 
 
 def encode_value(value: Value) -> Any:
@@ -91,6 +94,18 @@ def decode_value(plain: Any) -> Value:
     raise ConfigError(
         f"recipe: unknown kind of value (got {sorted(plain)}, expected tensor, name, call, tuple or dict)"
     )
+
+
+def map_names(plain: Any, change: Callable[[str], str]) -> Any:
+    """Return plain data with the path of each name that is imported or called replaced."""
+    if isinstance(plain, list):
+        return [map_names(item, change) for item in plain]
+    if not isinstance(plain, dict):
+        return plain
+    return {
+        key: change(item) if key in NAMES and isinstance(item, str) else map_names(item, change)
+        for key, item in plain.items()
+    }
 
 
 def decode_arguments(plain: dict[str, Any]) -> Arguments:

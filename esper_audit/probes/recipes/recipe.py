@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from esper_audit.findings.coverage import RecipeOrigin
-from esper_audit.probes.recipes.values import Arguments, TensorSpec, map_arguments, tensors_in
+from esper_audit.probes.recipes.values import (
+    Arguments,
+    CallSpec,
+    TensorSpec,
+    is_drawn,
+    leaves_of,
+    map_arguments,
+)
 
 
 @dataclass(frozen=True)
@@ -58,5 +65,9 @@ class Recipe:
         return replace(self, call=map_arguments(self.call, change))
 
     def has_tensors(self) -> bool:
-        """Return whether the call has a tensor."""
-        return bool(tensors_in(self.call))
+        """Return whether the call has a tensor, or an object that is made of one."""
+        return any(map(is_drawn, leaves_of(self.call)))
+
+    def has_drawn_objects(self) -> bool:
+        """Return whether the call has an object that is made of a tensor, such as a distribution."""
+        return any(is_drawn(leaf) for leaf in leaves_of(self.call) if isinstance(leaf, CallSpec))

@@ -12,7 +12,10 @@ from esper_audit.probes.recipes.values import (
     TensorSpec,
     TupleSpec,
     Value,
+    is_drawn,
     map_arguments,
+    map_leaves,
+    module_of_file,
 )
 
 INPUTS = ("x", "y", "z", "w")
@@ -41,7 +44,15 @@ def recipe_text(recipe: Recipe) -> RecipeText:
     built = f"{name}({arguments_text(recipe.build, text)})"
     text.construct = name if recipe.is_function else built
     text.other_call = arguments_text(recipe.call, text)
-    text.call = arguments_text(map_arguments(recipe.call, lambda spec: _variable(spec, text)), text)
+    given = map_arguments(recipe.call, lambda spec: _variable(spec, text))
+    given = Arguments(
+        tuple(map_leaves(value, lambda leaf: _object_variable(leaf, text)) for value in given.args),
+        {
+            k: map_leaves(v, lambda leaf: _object_variable(leaf, text))
+            for k, v in given.kwargs.items()
+        },
+    )
+    text.call = arguments_text(given, text)
     return text
 
 
@@ -51,6 +62,15 @@ def _variable(spec: TensorSpec, text: RecipeText) -> NameSpec:
     name = free[0] if free else f"x{len(text.names)}"
     text.names.append(name)
     text.inputs.append(f"{name} = {tensor_text(spec)}")
+    return NameSpec(f"builtins:{name}")
+
+
+def _object_variable(leaf: Value, text: RecipeText) -> Value:
+    """Return the name of a new variable for an object that is made of random tensors, any other leaf itself."""
+    if not isinstance(leaf, CallSpec) or not is_drawn(leaf):
+        return leaf
+    name = f"given{len(text.inputs) - len(text.names) or ''}"
+    text.inputs.append(f"{name} = {value_text(leaf, text)}")
     return NameSpec(f"builtins:{name}")
 
 
@@ -105,6 +125,7 @@ def tensor_text(spec: TensorSpec) -> str:
 def _name_text(path: str, text: RecipeText) -> str:
     """Return how a name is written, `nn.ReLU` for what lies in `torch.nn`."""
     module, _, name = path.partition(":")
+    module = module_of_file(module) if module.endswith(".py") else module
     if module in ("torch.nn", "torch"):
         text.imports.add("from torch import nn" if module == "torch.nn" else "import torch")
         return f"{module.removeprefix('torch.')}.{name}"

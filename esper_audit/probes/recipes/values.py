@@ -29,7 +29,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class NameSpec:
-    """Something that is imported: `torch.nn:ReLU`, `torch:float32`."""
+    """Something that is imported: `torch.nn:ReLU`, `torch:float32`, `tests/test_model.py:Model`."""
 
     path: str
 
@@ -48,6 +48,10 @@ class TupleSpec:
     """A tuple, which is distinct from a list for the module that takes it."""
 
     items: tuple[Value, ...]
+
+
+class NotDescribable(Exception):
+    """A value that plain data cannot express, with the reason."""
 
 
 Literal: TypeAlias = bool | int | float | str | None
@@ -79,17 +83,25 @@ class Arguments:
         yield from self.kwargs.items()
 
 
+def module_of_file(path: str) -> str:
+    """Return the module as which a file below the root of a project is imported from there."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def map_leaves(value: Value, change: Callable[[Value], Value]) -> Value:
+    """Return a value with each leaf of its lists, tuples and dictionaries replaced by `change(leaf)`."""
+    if isinstance(value, TupleSpec):
+        return TupleSpec(tuple(map_leaves(item, change) for item in value.items))
+    if isinstance(value, list):
+        return [map_leaves(item, change) for item in value]
+    if isinstance(value, dict):
+        return {key: map_leaves(item, change) for key, item in value.items()}
+    return change(value)
+
+
 def map_tensors(value: Value, change: Callable[[TensorSpec], Value]) -> Value:
     """Return a value with each tensor in it replaced by `change(tensor)`."""
-    if isinstance(value, TensorSpec):
-        return change(value)
-    if isinstance(value, TupleSpec):
-        return TupleSpec(tuple(map_tensors(item, change) for item in value.items))
-    if isinstance(value, list):
-        return [map_tensors(item, change) for item in value]
-    if isinstance(value, dict):
-        return {key: map_tensors(item, change) for key, item in value.items()}
-    return value
+    return map_leaves(value, lambda leaf: change(leaf) if isinstance(leaf, TensorSpec) else leaf)
 
 
 def map_arguments(arguments: Arguments, change: Callable[[TensorSpec], Value]) -> Arguments:
@@ -100,13 +112,26 @@ def map_arguments(arguments: Arguments, change: Callable[[TensorSpec], Value]) -
     )
 
 
-def tensors_in(arguments: Arguments) -> list[TensorSpec]:
-    """Return the tensors of some arguments, in order."""
-    found: list[TensorSpec] = []
+def leaves_of(arguments: Arguments) -> list[Value]:
+    """Return the leaves of some arguments, in order."""
+    found: list[Value] = []
 
-    def collect(spec: TensorSpec) -> Value:
-        found.append(spec)
-        return spec
+    def collect(leaf: Value) -> Value:
+        found.append(leaf)
+        return leaf
 
-    map_arguments(arguments, collect)
+    for value in (*arguments.args, *arguments.kwargs.values()):
+        map_leaves(value, collect)
     return found
+
+
+def tensors_in(arguments: Arguments) -> list[TensorSpec]:
+    """Return the tensors of some arguments, in order, without those that an object is made of."""
+    return [leaf for leaf in leaves_of(arguments) if isinstance(leaf, TensorSpec)]
+
+
+def is_drawn(value: Value) -> bool:
+    """Return whether a leaf is a tensor, or an object that is made of one."""
+    if isinstance(value, CallSpec):
+        return any(map(is_drawn, leaves_of(Arguments(value.args, value.kwargs))))
+    return isinstance(value, TensorSpec)

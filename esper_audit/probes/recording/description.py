@@ -1,13 +1,11 @@
-"""Objects as values of a recipe: shapes and ranges of tensors, never their data."""
+"""Objects as values of a recipe: literals, names to import, and calls that make them again."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import enum
 import functools
 import inspect
-import math
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -15,24 +13,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.recipes.values import CallSpec, NameSpec, TensorSpec, TupleSpec, Value
+from esper_audit.probes.measure.output_tree import is_lazy_matrix
+from esper_audit.probes.recipes.values import CallSpec, NameSpec, NotDescribable, TupleSpec, Value
+from esper_audit.probes.recording.distributions import distribution_arguments, lazy_matrix_call
+from esper_audit.probes.recording.tensor_values import is_small, tensor_value
 
 MOST_ITEMS = 64
 MOST_CHARACTERS = 200
 DEEPEST = 6
-MOST_READ = 1 << 20  # elements of a tensor whose range is read
-ORDINARY = 8.0  # normally distributed values lie within
-FEWEST_BOUNDED = 10  # this many normally distributed values are seldom all within one of zero
-NEAR_ZERO = 0.2  # a least value below this share of the largest one counts as zero
-FINE = 20  # a number of ids below this is exact
 # Methods of built-in types, which have no module.
 DESCRIPTORS = (
     types.MethodDescriptorType,
     types.WrapperDescriptorType,
     types.ClassMethodDescriptorType,
 )
+LOCAL = "<locals>"
 CONTAINERS = (nn.Sequential, nn.ModuleList)
 MODULES_OF_FUNCTIONS = (
     "torch",
@@ -43,10 +41,6 @@ MODULES_OF_FUNCTIONS = (
     "builtins",
 )
 Construction = Callable[[nn.Module], CallSpec | None]
-
-
-class NotDescribable(Exception):
-    """A value that plain data cannot express, with the reason."""
 
 
 def describe(value: Any, construction: Construction, depth: int = 0) -> Value:
@@ -60,7 +54,7 @@ def describe(value: Any, construction: Construction, depth: int = 0) -> Value:
     if isinstance(value, (bool, int, float, str, type(None))) and not isinstance(value, enum.Enum):
         return _literal(value)
     if isinstance(value, Tensor):
-        return tensor_spec(value)
+        return tensor_value(value)
     if isinstance(value, nn.Module):
         return _module(value, construction, inner)
     if isinstance(value, (list, tuple)):
@@ -77,56 +71,6 @@ def _literal(value: Any) -> Value:
         return str(value)
     plain: Value = value
     return plain
-
-
-def tensor_spec(tensor: Tensor) -> TensorSpec:
-    """Return the shape, dtype and range of a tensor."""
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested:
-        raise NotDescribable("a sparse, nested or quantised tensor")
-    spec = TensorSpec(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-    is_plain = type(tensor) in (Tensor, nn.Parameter) and tensor.device.type != "meta"
-    if is_plain and 0 < tensor.numel() <= MOST_READ and not tensor.is_complex():
-        # A function transform or a mode of the command may refuse to give out values.
-        with contextlib.suppress(*FAILURES):
-            return _with_range(spec, tensor.detach())
-    return spec
-
-
-def _with_range(spec: TensorSpec, tensor: Tensor) -> TensorSpec:
-    if spec.dtype == "bool":
-        share = tensor.float().mean().item()
-        return spec if share == 1 else dataclasses.replace(spec, high=round(share, 2))
-    if not spec.is_floating:
-        first, end = _coarse_integers(int(tensor.min()), int(tensor.max()) + 1)
-        return dataclasses.replace(spec, low=first, high=end)
-    finite = tensor[torch.isfinite(tensor)].float()
-    if not finite.numel():
-        return spec
-    least, most = float(finite.min()), float(finite.max())
-    if least < 0 and max(-least, most) <= ORDINARY:
-        is_bounded = finite.numel() >= FEWEST_BOUNDED and max(-least, most) <= 1
-        return dataclasses.replace(spec, low=-1.0, high=1.0) if is_bounded else spec
-    if least == most and least >= 0:  # a constant stands for any value up to it
-        return dataclasses.replace(spec, high=_coarse(most, math.ceil) or 1.0)
-    high = _coarse(max(most, least + 1e-3), math.ceil)
-    low = 0.0 if 0 <= least < high * NEAR_ZERO else _coarse(least, math.floor)
-    return dataclasses.replace(spec, low=low, high=high)
-
-
-def _coarse_integers(low: int, high: int) -> tuple[int, int]:
-    """Return a range of ids that hardly differs from run to run, and not above the one that was seen."""
-    if high >= FINE:
-        high = int(_coarse(high, math.floor))
-    low = 0 if 0 <= low < high * NEAR_ZERO else low
-    return low, max(high, low + 1)
-
-
-def _coarse(value: float, toward: Callable[[float], int]) -> float:
-    """Return a number with one digit, so that runs with other random numbers record the same."""
-    if value == 0:
-        return 0.0
-    unit = 10.0 ** math.floor(math.log10(abs(value)))
-    return float(f"{toward(value / unit) * unit:.6g}")
 
 
 def _module(module: nn.Module, construction: Construction, inner: Callable[[Any], Value]) -> Value:
@@ -186,13 +130,29 @@ def _object(value: Any, inner: Callable[[Any], Value]) -> Value:
         raise NotDescribable(f"a method of a built-in type, {value.__qualname__}")
     if inspect.isroutine(value):
         return NameSpec(_path_of_function(value))
+    if isinstance(value, Distribution):
+        return _distribution(value, inner)
+    if is_lazy_matrix(value):
+        if not is_small(value.shape):
+            raise NotDescribable("a lazy matrix of many elements")
+        return lazy_matrix_call(value, inner)
     return _by_constructor(value, inner)
+
+
+def _distribution(value: Distribution, inner: Callable[[Any], Value]) -> Value:
+    kind = type(value)
+    arguments = distribution_arguments(value, _parameters(kind), inner)
+    if isinstance(arguments, str):
+        raise NotDescribable(f"a {kind.__name__}, which does not keep its argument {arguments}")
+    return CallSpec(path_of(kind), (), arguments)
 
 
 def path_of(kind: type) -> str:
     """Return `package.module:Class` of a class that can be imported by it."""
     path = f"{kind.__module__}:{kind.__qualname__}"
-    if "<" in path or _found(kind.__module__, kind.__qualname__) is not kind:
+    if LOCAL in kind.__qualname__:
+        raise NotDescribable(f"a class that is local to a function, {kind.__qualname__}")
+    if _found(kind.__module__, kind.__qualname__) is not kind:
         raise NotDescribable(f"a class that cannot be imported, {kind.__qualname__}")
     return path
 
@@ -206,11 +166,10 @@ def _path_of_function(function: Any) -> str:
     ):
         if module and _found(module, path) is function:
             return f"{module}:{path}"
-    raise NotDescribable(
-        "a lambda"
-        if "<lambda>" in qualified
-        else f"a function that cannot be imported, {qualified}"
-    )
+    if "<lambda>" in qualified:
+        raise NotDescribable("a lambda")
+    reason = "is local to another one" if LOCAL in qualified else "cannot be imported"
+    raise NotDescribable(f"a function that {reason}, {qualified}")
 
 
 def _found(module: str, name: str) -> object:

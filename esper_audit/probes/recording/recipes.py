@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+import msgspec
+
 from esper_audit.findings.coverage import RecipeOrigin
-from esper_audit.probes.recipes.plain_data import decode_arguments
+from esper_audit.probes.recipes.plain_data import decode_arguments, map_names
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe
 from esper_audit.probes.recipes.values import Arguments
 from esper_audit.probes.recording.recorder import Recorded
 from esper_audit.project.file_roles import Role, Roles
 
+INSTALLED = "site-packages"
 MOST_WRITTEN = 3  # of a class
 
 
@@ -21,7 +24,8 @@ def recipes_of(
 ) -> dict[str, list[StoredRecipe]]:
     """Return the recipes of each class that tests do not define, with a call where one was recorded."""
     kept = (one for one in recorded if not one.reason and _is_production(one, roles, root))
-    return stored_recipes(kept, RecipeOrigin.RECORDED)
+    located = (_with_test_files(one, roles, root) for one in kept)
+    return stored_recipes(located, RecipeOrigin.RECORDED)
 
 
 def stored_recipes(
@@ -40,9 +44,34 @@ def not_written(recorded: Iterable[Recorded], written: Iterable[str]) -> dict[st
     return {one.target: one.reason for one in recorded if one.reason and one.target not in written}
 
 
+def _with_test_files(one: Recorded, roles: Roles, root: str) -> Recorded:
+    """Return what was recorded with the names of test modules, which may not be importable, as paths below the root."""
+    paths = {module: _relative(file, root) for module, file in one.files.items()}
+    tests = {module: path for module, path in paths.items() if _is_test(path, roles)}
+    if not tests:
+        return one
+
+    def renamed(path: str) -> str:
+        module, _, name = path.partition(":")
+        return f"{tests.get(module, module)}:{name}"
+
+    build, call = map_names(one.build, renamed), map_names(one.call, renamed)
+    return msgspec.structs.replace(one, build=build, call=call)
+
+
+def _is_test(path: str, roles: Roles) -> bool:
+    """Return whether a file belongs to the tests of the project, and is not installed."""
+    is_own = not path.startswith("..") and INSTALLED not in path
+    return is_own and roles.of(path) is Role.TEST
+
+
+def _relative(file: str, root: str) -> str:
+    return os.path.relpath(os.path.realpath(file), os.path.realpath(root)).replace(os.sep, "/")
+
+
 def _is_production(one: Recorded, roles: Roles, root: str) -> bool:
-    path = os.path.relpath(os.path.realpath(one.file), os.path.realpath(root)) if one.file else ""
-    return path.startswith("..") or roles.of(path.replace(os.sep, "/")) is Role.PRODUCTION
+    path = _relative(one.file, root) if one.file else ""
+    return path.startswith("..") or roles.of(path) is Role.PRODUCTION
 
 
 def _chosen(recorded: list[Recorded], origin: RecipeOrigin) -> list[StoredRecipe]:

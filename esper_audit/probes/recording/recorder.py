@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.recipes.plain_data import encode_arguments
-from esper_audit.probes.recipes.values import Arguments, CallSpec, tensors_in
-from esper_audit.probes.recording.description import NotDescribable, describe, path_of
+from esper_audit.probes.recipes.plain_data import encode_arguments, map_names
+from esper_audit.probes.recipes.values import Arguments, CallSpec, NotDescribable, tensors_in
+from esper_audit.probes.recording.description import describe, path_of
 
 MOST_DESCRIBED = 60  # calls of a class
 MOST_KEPT = 4  # distinct signatures of a class, the cheapest
@@ -31,8 +31,8 @@ UNCOUNTED = 1 << 40  # the cost of a module whose parameters have no size yet
 class Recorded(msgspec.Struct, frozen=True):
     """One construction of a class, with a call of the module if there was one, as plain data.
 
-    `cost` is the number of elements that a call touches. `reason` is set instead where it cannot be
-    written down.
+    `cost` is the number of elements that a call touches, `files` are those of the modules that the arguments
+    name. `reason` is set instead where it cannot be written down.
     """
 
     target: str
@@ -41,6 +41,7 @@ class Recorded(msgspec.Struct, frozen=True):
     call: dict[str, Any] | None = None
     cost: int = 0
     reason: str = ""
+    files: dict[str, str] = {}
 
 
 class Recorder:
@@ -114,10 +115,14 @@ class Recorder:
             self._record(module, found, None)
 
     def _arguments(self, args: Any, kwargs: Any) -> Arguments:
-        return Arguments(
-            tuple(describe(value, self.construction) for value in args),
-            {name: describe(value, self.construction) for name, value in kwargs.items()},
-        )
+        self._active.is_describing = True
+        try:
+            return Arguments(
+                tuple(describe(value, self.construction) for value in args),
+                {name: describe(value, self.construction) for name, value in kwargs.items()},
+            )
+        finally:
+            self._active.is_describing = False
 
     def _setstate_hook(self) -> Any:
         original = self._original_setstate
@@ -149,6 +154,8 @@ class Recorder:
         kind = type(module)
         if self._described[kind] >= MOST_DESCRIBED or not self._is_wanted(kind):
             return False
+        if vars(self._active).get("is_describing"):
+            return False  # a lazy matrix computes its values for the description
         if id(module) in vars(self._active).setdefault("modules", set()):
             return False
         return self._found(module) is not None and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # of torch
@@ -187,7 +194,8 @@ class Recorder:
             build = encode_arguments(Arguments(found.args, found.kwargs))
             cost = 0 if call is None else _elements(call) + _weights(module)
             plain = None if call is None else encode_arguments(call)
-            one = Recorded(found.path, _file(kind.__module__), build, plain, cost)
+            files = _files_named(build, plain)
+            one = Recorded(found.path, _file(kind.__module__), build, plain, cost, files=files)
         key = repr((one.build, one.call, one.reason))
         rivals = sorted(kept.values())
         if key in kept or (len(rivals) >= MOST_KEPT and one.cost >= rivals[MOST_KEPT - 1]):
@@ -207,6 +215,20 @@ def _is_copying(args: Any, kwargs: Any) -> bool:
 def _file(name: str) -> str:
     module = sys.modules.get(name)
     return (inspect.getsourcefile(module) or "") if inspect.ismodule(module) else ""
+
+
+def _files_named(*plain: dict[str, Any] | None) -> dict[str, str]:
+    """Return the file of each module, other than those of torch, that plain data names."""
+    found: dict[str, str] = {}
+
+    def note(path: str) -> str:
+        module = path.partition(":")[0]
+        if module.partition(".")[0] != "torch":
+            found[module] = _file(module)
+        return path
+
+    map_names([*plain], note)
+    return {module: file for module, file in found.items() if file}
 
 
 def _elements(call: Arguments) -> int:

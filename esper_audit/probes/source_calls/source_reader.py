@@ -25,11 +25,12 @@ from esper_audit.probes.recipes.values import (
     Arguments,
     CallSpec,
     NameSpec,
+    NotDescribable,
     TensorSpec,
     TupleSpec,
     Value,
 )
-from esper_audit.probes.recording.description import NotDescribable, describe, path_of
+from esper_audit.probes.recording.description import describe, path_of
 from esper_audit.probes.source_calls.constant_values import (
     Unknown,
     computed,
@@ -41,6 +42,7 @@ CASTS = {
     "float": "float32", "double": "float64", "half": "float16",
     "bfloat16": "bfloat16", "long": "int64", "int": "int32", "bool": "bool",
 }  # fmt: skip
+ARITHMETIC = (int, float, abs, round, max, min, len, sum)
 SAME = frozenset(
     {"to", "cuda", "cpu", "requires_grad_", "contiguous", "clone", "detach", "eval", "train", "type"}
 )  # fmt: skip
@@ -236,10 +238,7 @@ class _Reader:
         drawn = drawn_tensor(called, arguments)
         if drawn is not None:
             return drawn
-        if (
-            called in (int, float, abs, round, max, min, len, sum)
-            or inspect.getmodule(called) is math
-        ):
+        if called in ARITHMETIC or inspect.getmodule(called) is math:
             return self._result(called, arguments)
         described = self._described(called)
         if isinstance(described, NameSpec):

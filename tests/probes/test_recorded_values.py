@@ -1,0 +1,251 @@
+"""Objects that a recording writes down: what is built from them is again what a module can be given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, distributions, nn
+
+from esper_audit.findings.coverage import Stage
+from esper_audit.findings.probe_record import Verdict
+from esper_audit.probes.catalogue.followed_device import FollowedDevice
+from esper_audit.probes.catalogue.inputs_unmodified import InputsUnmodified
+from esper_audit.probes.discovery.trial import attempt_call
+from esper_audit.probes.recipes.materialise import import_name, materialise
+from esper_audit.probes.recipes.plain_data import decode_value, encode_value
+from esper_audit.probes.recipes.program import program
+from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.subject import subject_by_recipe
+from esper_audit.probes.recipes.values import (
+    Arguments,
+    CallSpec,
+    NameSpec,
+    NotDescribable,
+    TensorSpec,
+)
+from esper_audit.probes.recording.description import describe
+from esper_audit.probes.recording.recipes import recipes_of
+from esper_audit.probes.recording.recorder import Recorded
+from esper_audit.probes.subject.subject import BIRTH
+from esper_audit.probes.units import Unit, measure_unit
+from esper_audit.project.file_roles import Roles
+
+pytestmark = pytest.mark.torch
+
+COVARIANCE = torch.eye(3) * 0.7 + 0.1
+
+
+class Divergence(nn.Module):
+    """Is given a distribution, whose cached property it makes be computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, given: distributions.MultivariateNormal, x: Tensor) -> Tensor:
+        assert given.covariance_matrix.shape[-1] == x.shape[-1]
+        log_probability: Tensor = given.log_prob(x)  # type: ignore[no-untyped-call]  # of torch
+        return self.scale * log_probability
+
+
+class Shifting(nn.Module):
+    """Overwrites what its argument is made of."""
+
+    def forward(self, given: distributions.Normal) -> Tensor:
+        given.loc.add_(1)
+        return given.loc * 2
+
+
+class Constant(nn.Module):
+    """Is given a distribution that it does not look at."""
+
+    def forward(self, given: distributions.Normal) -> Tensor:
+        return torch.zeros(2)
+
+
+def value_of(value: Any) -> Any:
+    """Return the value of a recipe, by way of the plain data of its file."""
+    return decode_value(encode_value(describe(value, lambda _: None)))
+
+
+def drawn_again(value: Any, seed: int = 0) -> Any:
+    return materialise(value_of(value), torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        distributions.Normal(torch.zeros(4), torch.ones(4)),
+        distributions.LogNormal(torch.zeros(2, 3), torch.full((2, 3), 0.3)),
+        distributions.Uniform(torch.zeros(3), torch.tensor([1.0, 2.0, 5.0])),
+        distributions.Categorical(probs=torch.tensor([[0.2, 0.8], [0.5, 0.5]])),
+        distributions.Bernoulli(logits=torch.randn(5)),
+        distributions.Binomial(torch.tensor(7.0), probs=torch.rand(4)),
+        distributions.Dirichlet(torch.rand(2, 3) + 1),
+        distributions.MultivariateNormal(torch.zeros(3), COVARIANCE),
+        distributions.MultivariateNormal(torch.zeros(2, 3), scale_tril=COVARIANCE.tril()),
+        distributions.Independent(distributions.Normal(torch.zeros(2, 3), torch.ones(2, 3)), 1),
+        distributions.MixtureSameFamily(
+            distributions.Categorical(torch.rand(4)),
+            distributions.Normal(torch.zeros(4), torch.ones(4)),
+        ),
+        distributions.TransformedDistribution(
+            distributions.Normal(torch.zeros(2), torch.ones(2)), distributions.ExpTransform()
+        ),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_a_distribution_is_made_again_of_its_kind_and_shapes(
+    given: distributions.Distribution,
+) -> None:
+    again = drawn_again(given)
+    assert type(again) is type(given)
+    assert (again.batch_shape, again.event_shape) == (given.batch_shape, given.event_shape)
+    assert again.log_prob(again.sample()).isfinite().all()
+
+
+def test_what_a_distribution_computed_meanwhile_is_not_given_again() -> None:
+    given = distributions.Categorical(logits=torch.randn(3))
+    assert given.probs.sum() > 0  # computed now, and kept
+    value = value_of(given)
+    assert isinstance(value, CallSpec)
+    assert [*value.kwargs] == ["logits"]
+
+
+def test_describing_a_distribution_leaves_nothing_in_it() -> None:
+    given = distributions.MultivariateNormal(torch.zeros(3), COVARIANCE)
+    before = set(vars(given))
+    value_of(given)
+    assert set(vars(given)) == before
+
+
+def test_a_covariance_is_drawn_positive_definite_and_anew() -> None:
+    first, second = drawn_again(COVARIANCE), drawn_again(COVARIANCE, seed=1)
+    assert torch.linalg.cholesky(first).isfinite().all()
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.randn(3, 3),
+        torch.ones(3, 3),  # positive semidefinite only
+        torch.eye(3),  # an adjacency, or a mask, as likely as a covariance
+        torch.tensor([[0.1, 0.9], [0.9, 0.1]]),
+        torch.rand(1, 1),
+    ],
+)
+def test_another_square_is_a_plain_tensor(tensor: Tensor) -> None:
+    assert isinstance(value_of(tensor), TensorSpec)
+
+
+def local_function(x: Tensor) -> Tensor:
+    return x
+
+
+def test_what_has_a_name_is_written_by_it_and_what_has_none_says_so() -> None:
+    class Local:
+        pass
+
+    assert value_of(local_function) == NameSpec(f"{__name__}:local_function")
+    for value, reason in (
+        (lambda x: x, "a lambda"),
+        (Local, "a class that is local to a function"),
+        (Local(), "a class that is local to a function"),
+        (lambda_in(local_function), "a function that is local to another one"),
+    ):
+        with pytest.raises(NotDescribable, match=reason):
+            value_of(value)
+
+
+def lambda_in(inner: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def outer(x: Tensor) -> Tensor:
+        return inner(x)
+
+    return outer
+
+
+TEST_MODULE = """
+import torch
+from beside import WIDTH
+
+
+class Model(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(WIDTH, WIDTH)
+"""
+
+
+def test_a_class_of_a_test_module_is_written_and_imported_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_model.py").write_text(TEST_MODULE)
+    (tmp_path / "tests" / "beside.py").write_text("WIDTH = 5\n")
+    (tmp_path / "parts.py").write_text("")
+    files = {
+        "test_model": "tests/test_model.py",
+        "parts": "parts.py",
+        "torch_extra": "/x/tests/a.py",
+    }
+    named = {
+        "args": [{"call": "test_model:Model"}, {"name": "parts:Part"}, {"name": "torch_extra:A"}]
+    }
+    located = {module: str(tmp_path / file) for module, file in files.items()}
+    recorded = Recorded("parts:Block", located["parts"], build=named, call={}, files=located)
+    (stored,) = recipes_of([recorded], Roles(), str(tmp_path))["parts:Block"]
+    model, part, installed = stored.recipe.build.args
+    assert model == CallSpec("tests/test_model.py:Model")
+    assert (part, installed) == (NameSpec("parts:Part"), NameSpec("torch_extra:A"))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    try:
+        assert import_name("tests/test_model.py:Model")().in_features == 5
+        text = program(Recipe(f"{__name__}:Constant", Arguments((model,))), [])
+        assert "from tests.test_model import Model" in text
+    finally:
+        for name in ("tests.test_model", "beside"):
+            sys.modules.pop(name, None)
+
+
+def recipe_of(kind: type, *call: Any) -> Recipe:
+    return Recipe(f"{__name__}:{kind.__qualname__}", call=Arguments(tuple(map(value_of, call))))
+
+
+NORMAL = distributions.Normal(torch.full((4,), 0.5), torch.ones(4))
+
+
+def test_a_module_that_is_given_a_distribution_runs() -> None:
+    given = distributions.MultivariateNormal(torch.zeros(3), scale_tril=COVARIANCE.tril())
+    recipe = recipe_of(Divergence, given, torch.randn(2, 3))
+    assert attempt_call(recipe, Divergence()).stage is Stage.RUN
+    subject = subject_by_recipe(recipe)
+    unmodified = measure_unit(Unit(subject, BIRTH, InputsUnmodified(), ()))
+    assert unmodified.verdict is Verdict.PASS  # what the distribution computed is no change of it
+    moved = measure_unit(Unit(subject, BIRTH, FollowedDevice(), ()))
+    assert moved.verdict is not Verdict.FAIL  # a distribution stays where it is
+
+
+def test_a_module_that_does_not_look_at_its_distribution_is_fed_and_does_not_run() -> None:
+    assert attempt_call(recipe_of(Constant, NORMAL), Constant()).stage is Stage.FED
+
+
+def test_a_module_that_overwrites_what_a_distribution_is_made_of_is_found() -> None:
+    subject = subject_by_recipe(recipe_of(Shifting, NORMAL))
+    record = measure_unit(Unit(subject, BIRTH, InputsUnmodified(), ()))
+    assert record.verdict is Verdict.FAIL
+    assert "loc" in str(record.witness)
+
+
+def test_a_program_makes_a_distribution_once() -> None:
+    given = distributions.Normal(torch.zeros(2), torch.ones(2))
+    text = program(
+        recipe_of(Divergence, given, torch.randn(2)),
+        ["first = module(CALL)", "second = module(CALL)"],
+    )
+    assert text.count("Normal(") == 1
+    assert "first = module(given, x)\nsecond = module(given, x)" in text
