@@ -10,7 +10,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.attention import causal_padding_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
-from esper_audit.source.idioms.attention.causal_masks import guards
+from esper_audit.source.idioms.attention.causal_masks import guards, required_arguments
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
@@ -31,13 +31,14 @@ class CausalPadding(Rule):
 
     What: a convolution of torch with a padding that is not zero, in a class whose name says causal or
     that has a `causal` flag (there a `Conv1d` whose padding does not depend on the flag), where no
-    method cuts the end off again; `padding="same"`; `F.pad` by the same amount on both sides.
+    method cuts the end off again; `padding="same"`; `F.pad` by the same amount on both sides, or by two
+    parts of one amount where the flag is on.
 
     Why: half of the padding lies behind the sequence, so that every output sees `kernel // 2` later
     positions. The loss improves, and generation does not work.
 
     Quiet: an output that is cut (`[..., :-p]`, `[..., :length]`, `narrow`, a chomp layer); a kernel of
-    one; a convolution under a condition on the flag; transposed convolutions.
+    one; a convolution under a condition that the flag is off; transposed convolutions.
 
     Off unless selected: a convolution that pads both sides mostly cuts the right side elsewhere.
 
@@ -74,13 +75,13 @@ class CausalPadding(Rule):
         function = file.functions(node)[-1] if file.functions(node) else None
         is_named = CAUSAL_CLASS.search(owner.name) and not NON_CAUSAL_CLASS.search(owner.name)
         is_flagged = _has_flag(family) and terminal_name(node.func) in ("Conv1d", "conv1d")
-        if (
-            function is None
-            or not (is_named or is_flagged)
-            or not _is_convolution(node, family, file)
-        ):
+        if function is None or not _is_convolution(node, family, file) or _is_cut(family, file):
             return
-        if _depends_on_flag(node, padding, function, file) or _is_cut(family, file):
+        if not _is_causal_branch(node, function, file) and (
+            not (is_named or is_flagged)
+            or _depends_on_flag(node, padding, function, file)
+            or not _is_even(padding)
+        ):
             return
         if _is_padded_apart(padding, function, family):
             return
@@ -88,7 +89,7 @@ class CausalPadding(Rule):
             f"padding {quoted(file.code(padding))} lies on both sides of a causal module's sequence"
         )
         yield Violation(
-            node,
+            padding,
             f"{message}: outputs see later positions. Pad the left side alone, or cut the end.",
         )
 
@@ -124,8 +125,9 @@ def _padding(node: ast.AST) -> ast.expr | None:
             if len(node.args) > 1 and isinstance(node.args[1], ast.Tuple)
             else []
         )
-        is_even = len(sides) == 2 and ast.unparse(sides[0]) == ast.unparse(sides[1])
-        return node.args[1] if is_even and not _is_number(sides[0], 0) else None
+        names = [{dotted(part) for part in ast.walk(side)} - {"", "self"} for side in sides]
+        is_both = len(sides) == 2 and (names[0] & names[1] or _is_even(node.args[1]))
+        return node.args[1] if is_both and not any(_is_number(s, 0) for s in sides) else None
     given = [keyword.value for keyword in node.keywords if keyword.arg == "padding"]
     given += node.args[PADDING_POSITION : PADDING_POSITION + 1]
     kernel = [k.value for k in node.keywords if k.arg == "kernel_size"] + node.args[2:3]
@@ -133,6 +135,21 @@ def _padding(node: ast.AST) -> ast.expr | None:
         return None
     is_text = isinstance(given[0], ast.Constant) and given[0].value == "valid"
     return None if is_text or isinstance(given[0], ast.Tuple) else given[0]
+
+
+def _is_even(padding: ast.expr) -> bool:
+    """Return whether a padding is the same on both sides of the last axis."""
+    sides = padding.elts[:2] if isinstance(padding, ast.Tuple) else []
+    return len({ast.unparse(side) for side in sides}) < 2
+
+
+def _is_causal_branch(call: ast.Call, function: Function, file: FileView) -> bool:
+    """Return whether a call runs only where a flag of causality is on."""
+    return any(
+        FLAG.search(name.rpartition(".")[2])
+        for test, outcome in guards(call, function, file)
+        for name in required_arguments(test, outcome)
+    )
 
 
 def _is_number(node: ast.expr, number: int) -> bool:

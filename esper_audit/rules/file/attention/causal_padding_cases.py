@@ -6,6 +6,26 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "the left side where the flag is on",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+        class Filter(nn.Module):
+            def __init__(self, width, reach, causal=True):
+                super().__init__()
+                self.causal, self.reach = causal, reach
+                self.conv = nn.Conv1d(width, width, reach + 1)
+
+            def forward(self, x):
+                if self.causal:
+                    x = F.pad(x, (self.reach, 0))
+                else:
+                    x = F.pad(x, (self.reach // 2, self.reach - self.reach // 2))
+                return self.conv(x)
+        """,
+    ),
+    Valid(
         "the weights of a convolution that a kernel runs",
         """
         from torch import nn
@@ -137,6 +157,35 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "both sides where the flag is on",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+        class Filter(nn.Module):
+            def __init__(self, width, reach, causal=True):
+                super().__init__()
+                self.causal, self.reach = causal, reach
+                self.conv = nn.Conv1d(width, width, reach + 1)
+
+            def forward(self, x):
+                if not self.causal:
+                    x = F.pad(x, (self.reach // 2, self.reach - self.reach // 2))
+                else:
+                    x = F.pad(x, (self.reach - self.reach // 2, self.reach // 2))
+                return self.conv(x)
+        """,
+        (
+            (
+                14,
+                (
+                    "padding (self.reach - self.reach // 2, self.reach // 2) lies on both sides of a causal module's "
+                    "sequence: outputs see later positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "both sides of a causal convolution",
         """

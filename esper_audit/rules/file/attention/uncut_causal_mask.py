@@ -7,13 +7,18 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.attention import uncut_causal_mask_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.causal_masks import (
     MASK_MAKERS,
     holders,
     is_cut,
     is_picked,
     mask_uses,
+)
+from esper_audit.source.idioms.attention.mask_lengths import (
+    is_as_long_as_given,
+    is_of_open_length,
 )
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
@@ -24,13 +29,15 @@ class UncutCausalMask(Rule):
     """A causal mask of the full length is applied to a shorter sequence.
 
     What: an attribute or buffer that holds a causal mask and that one place of the class cuts to the
-    length of the input (`self.mask[:n, :n]`) while another applies it whole.
+    length of the input (`self.mask[:n, :n]`) while another applies it whole. Also one of the length that
+    the constructor is given, applied whole to scores that a softmax follows, with no cut anywhere.
 
     Why: the branch without the cut works at the full length alone. A shorter text raises, or the mask
     broadcasts against another axis.
 
-    Quiet: a mask that the function has just made itself; one that is applied whole everywhere (a fixed
-    length), or cut everywhere; its sizes; a mask that is handed to a function; rows of the mask by their
+    Quiet: a mask that the function has just made itself; one that is cut everywhere; a class that asks
+    for one length of its input (`assert x.shape[1] == self.length`); its sizes, and other tensors made
+    like it (`mask.new_ones(...)`); a mask that is handed to a function; rows of the mask by their
     positions, as over a cache, which is of the full length.
 
     Tickets: real code
@@ -46,206 +53,8 @@ class UncutCausalMask(Rule):
     )
     triggers = Triggers(calls=MASK_MAKERS, collected=frozenset({"ClassDef", "Call"}))
 
-    VALID = (
-        Valid(
-            "rows of the positions of the queries, over a whole cache of keys",
-            """
-            import torch
-            from torch import nn
-
-            class Decoder(nn.Module):
-                def __init__(self, context):
-                    self.mask = torch.tril(torch.ones(context, context, dtype=torch.bool))
-                def forward(self, q, k, v, at, start):
-                    n = q.shape[-2]
-                    if self.cache:
-                        mask = self.mask.narrow(0, start, n) if start else self.mask[at]
-                        return self.attend(q, *self.cache, mask, self.mask[None, start, None, :])
-                    return self.attend(q, k, v, self.mask[:n, :n], None)
-            """,
-        ),
-        Valid(
-            "a mask that the function has just made at the length of the input",
-            """
-            import torch
-            from torch import nn
-
-            class Bias(nn.Module):
-                def forward(self, dots):
-                    n = dots.shape[-1]
-                    if self.bias is not None and self.bias.shape[-1] >= n:
-                        return dots + self.bias[..., :n]
-                    made = torch.ones(n, n).triu(1) * -1e9
-                    self.register_buffer("bias", made, persistent=False)
-                    return dots + self.bias
-            """,
-        ),
-        Valid(
-            "a mask that every branch cuts",
-            """
-            import torch
-            from torch import nn
-
-            class Tower(nn.Module):
-                def __init__(self, context):
-                    super().__init__()
-                    self.register_buffer("mask", torch.ones(context, context).triu(1).bool())
-
-                def forward(self, scores, extra):
-                    n = scores.shape[-1]
-                    if extra is not None:
-                        return scores.masked_fill(self.mask.to(scores.device)[:n, :n] | extra, -1e9)
-                    return scores.masked_fill(self.mask[:n, :n], -1e9)
-            """,
-        ),
-        Valid(
-            "a mask that is moved, and cut where it is returned",
-            """
-            import torch
-            from torch import nn
-
-            class Decoder(nn.Module):
-                def __init__(self):
-                    super().__init__()
-                    self.future = torch.empty(0)
-
-                def mask(self, x):
-                    n = x.size(0)
-                    if self.future.size(0) < n:
-                        self.future = torch.triu(torch.full((n, n), float("-inf")), 1)
-                    self.future = self.future.to(x)
-                    return self.future[:n, :n]
-            """,
-        ),
-        Valid(
-            "a fixed length",
-            """
-            import torch
-            from torch import nn
-
-            class Tower(nn.Module):
-                def __init__(self, context):
-                    super().__init__()
-                    self.mask = torch.ones(context, context).tril()
-
-                def forward(self, scores):
-                    return scores * self.mask + self.mask.sum()
-            """,
-        ),
-        Valid(
-            "a mask that is asked for its size, cut under another name, or handed to a function",
-            """
-            import torch
-            from torch import nn
-
-            class Tower(nn.Module):
-                def __init__(self, context):
-                    super().__init__()
-                    self.mask = torch.full((context, context), float("-inf")).triu(1)
-
-                def forward(self, scores):
-                    n = min(scores.shape[-1], self.mask.shape[0])
-                    mask = self.mask
-                    fitted = fit(self.mask, n)
-                    return scores + mask[:n, :n] + self.mask[:n, :n] + fitted
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "one branch without a cut",
-            """
-            import torch
-            from torch import nn
-
-            class Tower(nn.Module):
-                def __init__(self, width, context=64):
-                    super().__init__()
-                    self.register_buffer("mask", torch.full((context, context), float("-inf")).triu(1))
-
-                def forward(self, x, pad):
-                    length = x.shape[1]
-                    if pad is not None:
-                        mask = self.mask.unsqueeze(0) + pad
-                    else:
-                        mask = self.mask[:length, :length]
-                    return ((x @ x.mT + mask).softmax(-1)) @ x
-            """,
-            (
-                (
-                    12,
-                    (
-                        "`self.mask` of the full length is applied here, and line 14 cuts it. Cut it to the "
-                        "length of the input."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a mask that another method cuts",
-            """
-            import torch
-            from torch import nn
-
-            class Tower(nn.Module):
-                def __init__(self, context):
-                    super().__init__()
-                    causal = torch.tril(torch.ones(context, context))
-                    self.register_buffer("causal", causal)
-
-                def step(self, scores, t):
-                    return scores.masked_fill(self.causal[t : t + 1, : t + 1] == 0, -1e9)
-
-                def forward(self, scores):
-                    return scores.masked_fill(self.causal == 0, -1e9)
-            """,
-            (
-                (
-                    14,
-                    (
-                        "`self.causal` of the full length is applied here, and line 11 cuts it. Cut it to the "
-                        "length of the input."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a keyword and a local name",
-            """
-            import torch
-            from torch import nn
-            from torch.nn import functional as F
-
-            class Tower(nn.Module):
-                def __init__(self, context):
-                    super().__init__()
-                    self.mask = torch.ones(context, context).tril().bool()
-
-                def forward(self, q, k, v, short):
-                    n = q.shape[-2]
-                    if short:
-                        return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask[:n, :n])
-                    mask = self.mask
-                    return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask) + mask
-            """,
-            (
-                (
-                    14,
-                    (
-                        "`self.mask` of the full length is applied here, and line 13 cuts it. Cut it to the "
-                        "length of the input."
-                    ),
-                ),
-                (
-                    15,
-                    (
-                        "`self.mask` of the full length is applied here, and line 13 cuts it. Cut it to the "
-                        "length of the input."
-                    ),
-                ),
-            ),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep calls."""
@@ -262,9 +71,12 @@ class UncutCausalMask(Rule):
         uses = [use for use, _ in mask_uses(node, file) if isinstance(use, ast.Attribute)]
         cuts = [use for use in uses if is_cut(use, file)]
         whole = [use for use in uses if use not in cuts and not is_picked(use, file)]
+        is_open = not cuts and is_as_long_as_given(node, file)
         for use in whole:
-            if cuts and _is_applied(use, file) and not _is_fresh(use, file):
-                message = f"`{dotted(use)}` of the full length is applied here, and line {cuts[0].lineno} cuts it"
+            is_short = bool(cuts) or (is_open and is_of_open_length(use, file))
+            if is_short and _is_applied(use, file) and not _is_fresh(use, file):
+                how = f"and line {cuts[0].lineno} cuts it" if cuts else "also to a shorter sequence"
+                message = f"`{dotted(use)}` of the full length is applied here, {how}"
                 yield Violation(use, f"{message}. Cut it to the length of the input.")
 
 
@@ -300,6 +112,8 @@ def _is_applied(use: ast.expr, file: FileView) -> bool:
     while isinstance(above, (ast.Attribute, ast.Subscript)) or (
         isinstance(above, ast.Call) and use is above.func
     ):
+        if isinstance(above, ast.Attribute) and above.attr.startswith("new_"):
+            return False
         use, above = above, file.parent(above)
     if isinstance(above, (ast.BinOp, ast.Compare, ast.UnaryOp)):
         return True

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.attention import unused_causal_flag_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
@@ -26,7 +27,8 @@ class UnusedCausalFlag(Rule):
     """An argument that promises causality reaches nothing.
 
     What: a parameter `causal`, `is_causal`, `autoregressive` and the like that its function never reads,
-    or that `__init__` stores in an attribute that no class of the family reads.
+    or that `__init__` stores in an attribute that no class of the family reads, as where the layers are
+    built without it.
 
     Why: `Block(causal=True)` builds, trains and sees the future. The option is documented and inert.
 
@@ -55,201 +57,8 @@ class UnusedCausalFlag(Rule):
         words=frozenset({"causal", "is_causal", "use_causal", "autoregressive", "causal_mask"}),
     )
 
-    VALID = (
-        Valid(
-            "a flag that reaches a mask, and one that reaches an inner module",
-            """
-            from torch import nn
-
-            class Block(nn.Module):
-                def __init__(self, width, causal=False):
-                    super().__init__()
-                    self.causal = causal
-                    self.inner = Inner(width, causal=causal)
-
-                def forward(self, q, k, v):
-                    return attention(q, k, v, is_causal=self.causal)
-            """,
-        ),
-        Valid(
-            "abstract functions, and a flag that is refused",
-            """
-            from torch import nn
-
-            class Base(nn.Module):
-                def attend(self, x, causal):
-                    raise NotImplementedError
-
-                def pool(self, x, causal):
-                    \"\"\"Pool the input.\"\"\"
-
-            def attend(x, is_causal=False):
-                del is_causal
-                return x.softmax(-1)
-
-            def linear(x, is_causal=False):
-                assert not is_causal
-                return x
-            """,
-        ),
-        Valid(
-            "an override, and a class whose base reads the attribute",
-            """
-            from torch import nn
-            from .base import Attention
-
-            class Local(Attention):
-                def __init__(self, width, causal):
-                    super().__init__(width)
-                    self.causal = causal
-
-                def attend(self, x, causal):
-                    return x
-
-            class Plain(nn.Module):
-                def attend(self, x, causal):
-                    return self.mask(x, causal)
-
-            class Full(Plain):
-                def attend(self, x, causal):
-                    return x
-            """,
-        ),
-        Valid(
-            "an attribute that a subclass or another object reads",
-            """
-            from torch import nn
-
-            class Block(nn.Module):
-                def __init__(self, causal):
-                    super().__init__()
-                    self.is_causal = causal
-
-            class Deep(Block):
-                def forward(self, x):
-                    return attention(x, self.is_causal)
-
-            class Model(nn.Module):
-                def __init__(self, causal):
-                    super().__init__()
-                    self.causal = causal
-
-            def describe(model):
-                return model.causal
-            """,
-        ),
-        Valid(
-            "the fake of a kernel, and one of several backends",
-            """
-            import torch
-            from .backend import Backend
-            def plan(q, k, v, causal=False):
-                warn("not available here")
-                return None
-            def attention_fake(q, k, v, causal=False):
-                assert q.dtype == k.dtype == v.dtype
-                return q.new_empty(*q.shape[:-1], v.shape[-1])
-            class Sparse(Backend):
-                def __init__(self, heads, causal=False, **extra):
-                    self.heads = heads
-                def forward(self, q, k, v):
-                    return sparse_attention(q, k, v)
-            """,
-        ),
-        Valid(
-            "a flag that is handed on under its name",
-            """
-            from torch import nn
-            class Attention(nn.Module):
-                def __init__(self, width, is_causal=False):
-                    super().__init__()
-                    given = locals()
-                    self.inner = Inner(**{key: given[key] for key in ("width", "is_causal")})
-                def forward(self, x):
-                    return self.inner(x)
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a parameter that nothing reads",
-            """
-            import torch
-            from torch import nn
-
-            class Block(nn.Module):
-                def __init__(self, width, heads, causal=True):
-                    super().__init__()
-                    self.attention = nn.MultiheadAttention(width, heads)
-
-                def forward(self, x):
-                    return self.attention(x, x, x)[0]
-            """,
-            (
-                (
-                    5,
-                    (
-                        "`causal` of `__init__` reaches no mask, no padding and no inner module: the future "
-                        "stays visible. Apply or remove it."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "an attribute that nothing reads",
-            """
-            import torch
-            from torch import nn
-
-            class Block(nn.Module):
-                def __init__(self, width, *, is_causal: bool = False):
-                    super().__init__()
-                    self.width = width
-                    self.is_causal = is_causal
-
-                def forward(self, q, k, v):
-                    return nn.functional.scaled_dot_product_attention(q, k, v)
-            """,
-            (
-                (
-                    5,
-                    (
-                        "`is_causal` of `__init__` goes to `self.is_causal`, which nothing reads: the future "
-                        "stays visible. Apply or remove it."
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a function and a forward",
-            """
-            from torch import nn
-
-            def attention(q, k, v, causal=False, scale=1.0):
-                return (q @ k.mT * scale).softmax(-1) @ v
-
-            class Block(nn.Module):
-                def forward(self, x, is_causal=False):
-                    return attention(x, x, x)
-            """,
-            (
-                (
-                    3,
-                    (
-                        "`causal` of `attention` reaches no mask, no padding and no inner module: the future "
-                        "stays visible. Apply or remove it."
-                    ),
-                ),
-                (
-                    7,
-                    (
-                        "`is_causal` of `forward` reaches no mask, no padding and no inner module: the future "
-                        "stays visible. Apply or remove it."
-                    ),
-                ),
-            ),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep functions with a parameter that promises causality."""
@@ -336,8 +145,16 @@ def _is_unread(attribute: str, function: Function, file: FileView) -> bool:
     owner = table.owner(function)
     if owner is None or not _has_known_bases(table.family(owner).foreign_bases):
         return False
-    read = (n for n in file.nodes(ast.Attribute) if isinstance(n.ctx, ast.Load))
-    return f'"{attribute}"' not in file.source.text and not any(n.attr == attribute for n in read)
+    kin = {owner, *table.subclasses(owner)}
+    kin |= {member.definition for each in kin for member in table.family(each).members}
+    read = (
+        node
+        for node in file.nodes(ast.Attribute)
+        if node.attr == attribute and isinstance(node.ctx, ast.Load)
+    )
+    return f'"{attribute}"' not in file.source.text and not any(
+        dotted(node.value) != "self" or not kin.isdisjoint(file.definitions(node)) for node in read
+    )
 
 
 def _has_known_bases(names: frozenset[str]) -> bool:

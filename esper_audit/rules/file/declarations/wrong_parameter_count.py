@@ -51,15 +51,17 @@ WORDS = frozenset(
 class WrongParameterCount(Rule):
     """A count of parameters that tied or optional weights make wrong.
 
-    What: a subtraction, under a condition that weights are tied, from a sum over `parameters()`; a
-    formula of the sizes that never reads a switch with which the file builds a further layer of the
-    same sizes (a gate, an adapter, an untied head).
+    What: a subtraction, under a condition that weights are tied, from a sum over `parameters()`, or of a
+    linear layer's weight that the constructor ties whatever it is given; a formula of the sizes that
+    never reads a switch with which the file builds a further layer of the same sizes (a gate, an
+    adapter, an untied head).
 
     Why: `parameters()` yields a shared parameter once, so that the tied embedding is then counted zero
     times. A formula for two matrices is a third short where a gate adds one, and what is ranked, priced
     or sharded by it is wrong at every size.
 
-    Quiet: a sum with `remove_duplicate=False` or over a state dict; a subtraction without a condition;
+    Quiet: a sum with `remove_duplicate=False` or over a state dict; any other subtraction without a
+    condition, as of the embedding;
     a switch that the formula reads; layers without matrices (norms, dropout).
 
     Tickets: real code

@@ -27,6 +27,32 @@ VALID = (
         """,
     ),
     Valid(
+        "a count without embeddings, a head that is its own, and one that is tied on request",
+        """
+        from torch import nn
+
+        class Tower(nn.Module):
+            def __init__(self, words, width, tie):
+                super().__init__()
+                self.table = nn.Embedding(words, width)
+                self.out = nn.Linear(width, words, bias=False)
+                self.extra = nn.Linear(width, words, bias=False)
+                self.asked = nn.Linear(width, words, bias=False)
+                self.out.weight = self.table.weight
+                if tie:
+                    self.asked.weight = self.table.weight
+
+            def inner(self):
+                return sum(p.numel() for p in self.parameters()) - self.table.weight.numel()
+
+            def without_heads(self):
+                count = sum(p.numel() for p in self.parameters())
+                count -= self.extra.weight.numel()
+                count -= self.asked.weight.numel()
+                return count
+        """,
+    ),
+    Valid(
         "a sum with duplicates",
         """
         def size(model, tied):
@@ -87,6 +113,51 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a head that the constructor ties",
+        """
+        from torch import nn
+
+        class Tower(nn.Module):
+            def __init__(self, words, width):
+                super().__init__()
+                self.table = nn.Embedding(words, width)
+                self.out = nn.Linear(width, words, bias=False)
+                self.share()
+
+            def share(self):
+                self.table.weight = self.out.weight
+
+            @property
+            def size(self):
+                return sum(p.numel() for p in self.parameters()) - self.out.weight.nelement()
+
+            def trainable(self):
+                count = 0
+                for p in self.parameters():
+                    if p.requires_grad:
+                        count += p.numel()
+                count = count - self.out.weight.numel()
+                return count
+        """,
+        (
+            (
+                15,
+                (
+                    "`return sum(p.numel() for p in self...rs()) - self.out.weight.nelement()` counts the "
+                    "tied weights zero times: the sum `sum(...)` over `parameters()` has them once. Leave the "
+                    "subtraction out."
+                ),
+            ),
+            (
+                22,
+                (
+                    "`count = count - self.out.weight.numel()` counts the tied weights zero times: the sum "
+                    "`count` over `parameters()` has them once. Leave the subtraction out."
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "the tied embedding is subtracted",
         """

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Replacement, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.evaluation import test_set_drop_last_cases as cases
+from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.training.torch_objects import LOADERS
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
@@ -31,8 +32,8 @@ class TestSetDropLast(Rule):
     """A test set loses its last incomplete batch.
 
     What: `DataLoader(..., drop_last=True)` of a data set that is made with `train=False` or a test or
-    validation split, in Lightning's `test_dataloader` and its like, or of a loader that the same file
-    uses in a loop of evaluation.
+    validation split, in Lightning's `test_dataloader` and its like, of a loader with `shuffle=False` beside
+    one that shuffles, or of a loader that the same file uses in a loop of evaluation.
 
     Why: up to a batch of samples is never measured, always the same ones. Two batch sizes give two
     results for one model, and a small test set may become empty.
@@ -55,103 +56,8 @@ class TestSetDropLast(Rule):
     )
     triggers = Triggers(keywords=frozenset({"drop_last"}))
 
-    VALID = (
-        Valid(
-            "training data",
-            """
-            from torch.utils.data import DataLoader
-            from torchvision.datasets import MNIST
-
-            def loader():
-                return DataLoader(MNIST(".", train=True), shuffle=True, drop_last=True)
-            """,
-        ),
-        Valid(
-            "a variable decides",
-            """
-            from torch.utils.data import DataLoader
-            from torchvision.datasets import MNIST
-
-            def loader(is_training):
-                return DataLoader(MNIST(".", train=False), drop_last=is_training)
-            """,
-        ),
-        Valid(
-            "used for training",
-            """
-            import torch
-            from torch.utils.data import DataLoader
-
-            def main(net, data, opt):
-                loader = DataLoader(data, drop_last=True)
-                for x in loader:
-                    net(x).mean().backward()
-                    opt.step()
-                    opt.zero_grad()
-            """,
-        ),
-        Valid(
-            "everything is measured",
-            """
-            from torch.utils.data import DataLoader
-
-            class Data:
-                def test_dataloader(self):
-                    return DataLoader(self.held_out, batch_size=32, drop_last=False)
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a test split",
-            """
-            import torch
-            from torchvision.datasets import STL10
-
-            held_out = STL10(".", split="test")
-            batches = torch.utils.data.DataLoader(held_out, 64, drop_last=True)
-            """,
-            ((5, MESSAGE.format("should be measured")),),
-        ),
-        Invalid(
-            "a hook of Lightning",
-            """
-            from torch.utils.data import DataLoader
-
-            class Data:
-                def val_dataloader(self):
-                    return DataLoader(self.held_out, batch_size=32, drop_last=True)
-            """,
-            ((5, MESSAGE.format("should be measured")),),
-        ),
-        Invalid(
-            "a loader that an evaluation uses, one call away",
-            """
-            import torch
-            from torch.utils.data import DataLoader
-
-            def score(net, batches):
-                net.eval()
-                with torch.no_grad():
-                    return [net(x) for x in batches]
-
-
-            def accuracy(net, batches):
-                net.eval()
-                right = 0
-                with torch.no_grad():
-                    for x, y in batches:
-                        right += (net(x).argmax(1) == y).sum().item()
-                return right / len(batches.dataset)
-
-
-            def main(net, data):
-                loader = DataLoader(data, batch_size=64, drop_last=True)
-                return accuracy(net, loader)
-            """,
-            ((20, MESSAGE.format("line 15 measures")),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report loaders of test data that drop the last batch."""
@@ -159,9 +65,10 @@ class TestSetDropLast(Rule):
         if call is None or file.resolve(call.func) not in LOADERS:
             return
         value = next((k.value for k in call.keywords if k.arg == "drop_last"), None)
-        if not isinstance(value, ast.Constant) or value.value is not True:
+        if value is None or not _is_constant(value, value=True):
             return
-        reason = "should be measured" if _is_test_data(call, file) else _use(call, file)
+        is_test = _is_test_data(call, file) or _is_beside_shuffled(call, file)
+        reason = "should be measured" if is_test else _use(call, file)
         if reason:
             fix = Replacement(value, "False", safe=True, description="measure every sample")
             yield Violation(call, MESSAGE.format(reason), fix)
@@ -178,6 +85,30 @@ def _is_test_data(call: ast.Call, file: FileView) -> bool:
         return False
     is_test = [_is_test_set(made) for made in file.once(Constructors).made_by(data)]
     return bool(is_test) and all(is_test)
+
+
+def _is_beside_shuffled(call: ast.Call, file: FileView) -> bool:
+    """Return whether a loader keeps the order of its set, and the same function shuffles another one.
+
+    A sampler may shuffle what the loader does not.
+    """
+    functions = file.functions(call)
+    own = {k.arg: k.value for k in call.keywords}
+    if not functions or not own.keys().isdisjoint({"sampler", "batch_sampler"}):
+        return False
+    if "shuffle" not in own or not _is_constant(own["shuffle"], value=False):
+        return False
+    others = (c for c in scan(functions[-1], {ast.Call}) if isinstance(c, ast.Call))
+    return any(
+        k.arg == "shuffle" and _is_constant(k.value, value=True)
+        for other in others
+        if file.resolve(other.func) in LOADERS
+        for k in other.keywords
+    )
+
+
+def _is_constant(node: ast.expr, *, value: bool) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
 
 
 def _is_test_set(call: ast.Call) -> bool:

@@ -25,15 +25,15 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 from esper_audit.text.phrases import quoted
 
-# What torch calls on a whole model and on none of its children.
-CONVERSIONS = frozenset({"type", "to", "cpu", "cuda", "half", "float", "double", "bfloat16"})
+# What torch calls on a whole model and on none of its children, and what is the usual name of a kind.
+KIND = "type"
 ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
 
 
 class ModuleAttributeShadowsMethodOptions(
     Options, frozen=True, forbid_unknown_fields=True, kw_only=True
 ):
-    """`types`: also report attributes named as a conversion (`type`, `cpu`), called on no child.
+    """`types`: also report attributes named `type`, the usual name of a kind of layer.
 
     `procedures`: also report `train(loader, epochs)` and the like, which train and are no switch.
     """
@@ -46,9 +46,9 @@ class ModuleAttributeShadowsMethod(Rule):
     """A module loses a method that torch calls on it.
 
     What: in an `nn.Module`, an attribute with the name of a method of `nn.Module` (`self.train = flag`,
-    `self.modules = []`, `apply = False` in the class body) whose value cannot be called; an override of
-    `train` or `eval` that never calls its base, or that returns nothing. With the option `types` also
-    `self.type = "conv"` and other conversions.
+    `self.half = 0.5`, `self.modules = []`, `apply = False` in the class body) whose value cannot be
+    called; an override of `train` or `eval` that never calls its base, or that returns nothing. With the
+    option `types` also `self.type = "conv"`.
 
     Why: `eval()` is `train(False)` on every child, `to()` and `apply()` go over `children()`: the call
     raises "object is not callable" in another file. Without the base the mode does not change, and
@@ -57,9 +57,9 @@ class ModuleAttributeShadowsMethod(Rule):
     Quiet: `train` and `eval` with parameters of their own or with a loop, which are procedures and a
     public name (option `procedures`); a value that can be called: a method, a function, a lambda,
     `functools.partial`, `torch.compile`; abstract overrides, those that raise, and the stubs of
-    `typing.overload`; an attribute named as a conversion (`type`, `half`, `cpu`), which torch calls on
-    the whole model, and on no child; classes that are no modules, that `__all__` leaves out and the file
-    uses nowhere, or that a later class replaces.
+    `typing.overload`; an attribute named `type`, which torch calls on the whole model, and on no child;
+    classes that are no modules, that `__all__` leaves out and the file uses nowhere, or that a later
+    class replaces.
 
     Tickets: real code
     """
@@ -135,7 +135,7 @@ class ModuleAttributeShadowsMethod(Rule):
 
     def _is_harmful(self, name: str) -> bool:
         """Return whether a module needs the method of a name."""
-        return name not in CONVERSIONS or self.options.types
+        return name != KIND or self.options.types
 
     def _check_override(self, node: Function, file: FileView) -> Iterator[Violation]:
         table = file.once(class_table)

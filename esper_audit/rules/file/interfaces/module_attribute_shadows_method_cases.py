@@ -52,16 +52,20 @@ VALID = (
         """,
     ),
     Valid(
-        "a flag named as a conversion of the whole model",
+        "what may be called: one of two functions, an own one or a default",
         """
         from torch import nn
 
 
         class Table(nn.Module):
-            def __init__(self, rows, cpu=False):
+            def __init__(self, rows, apply=None, half=None):
                 super().__init__()
-                self.cpu = cpu
+                self.apply = apply or nn.functional.relu
+                self.half = self.cut if rows > 2 else half
                 self.rows = nn.Embedding(rows, 8)
+
+            def cut(self):
+                return self.rows.weight[:4]
         """,
     ),
     Valid(
@@ -245,6 +249,43 @@ INVALID = (
             ),
         ),
         options={"types": True},
+    ),
+    Invalid(
+        "numbers, chosen or computed, with the names of conversions",
+        """
+        from torch import nn
+
+
+        class Table(nn.Module):
+            def __init__(self, rows, width, cpu=False, half=True):
+                super().__init__()
+                self.cpu = cpu
+                self.half, self.rows = 0.5 if half else 1.0, nn.Embedding(rows, 8)
+                self.double = width // 2
+        """,
+        (
+            (
+                7,
+                (
+                    "`self.cpu` hides the method `cpu()` of `nn.Module`, which torch calls. Rename the "
+                    "attribute."
+                ),
+            ),
+            (
+                8,
+                (
+                    "`self.half` hides the method `half()` of `nn.Module`, which torch calls. Rename the "
+                    "attribute."
+                ),
+            ),
+            (
+                9,
+                (
+                    "`self.double` hides the method `double()` of `nn.Module`, which torch calls. Rename the "
+                    "attribute."
+                ),
+            ),
+        ),
     ),
     Invalid(
         "a class of this file in between, and a base of another file",

@@ -14,6 +14,7 @@ from esper_audit.source.idioms.numerics.lost_updates import (
     frozen_filters,
     has_update,
     idle_counter,
+    missed_keys,
     rebound_averages,
     unmatched_names,
 )
@@ -37,6 +38,7 @@ COPIED = (
 UNMATCHED = (
     "no parameter of a nested module is called {}: the name has the path of the module in front"
 )
+MISSED = "`{}` finds nothing: the keys of `{}` are made as `{}`, and the one here as `{}`"
 STOPPED = "`{}` is 0 for ever, nothing counts it, so that the update is never reached"
 
 
@@ -48,7 +50,8 @@ class EmaNeverUpdates(Rule):
     statement of its own (`ema.mul(d).add(p, alpha=1 - d)`, `ema.lerp(p, w)`); an update under
     `requires_grad` of parameters that the class has frozen; an update under a counter of steps that
     the class sets to 0 and never raises; averages that go into the table of `state_dict()` and are
-    not loaded; an update for parameters whose full name is compared with a name without a path.
+    not loaded; an update for parameters whose full name is compared with a name without a path, or is
+    looked up with a prefix that the table of averages does not have.
 
     Why: the average keeps its initial value. Evaluation with it scores like an untrained network, or
     a target network never follows, and no error shows it.
@@ -102,6 +105,8 @@ def _of_loop(loop: ast.For, file: FileView) -> Iterator[Violation]:
         yield Violation(average, COPIED.format(_code(average, file)))
     for comparison, names in unmatched_names(loop):
         yield Violation(comparison, UNMATCHED.format(" or ".join(map(repr, names))))
+    for question, *known in missed_keys(loop, file):
+        yield Violation(question, MISSED.format(_code(question, file), *known))
 
 
 def _is_possible(node: ast.AST) -> bool:

@@ -15,9 +15,29 @@ COPIED = (
 UNMATCHED = (
     "no parameter of a nested module is called {}: the name has the path of the module in front"
 )
+MISSED = "`{}` finds nothing: the keys of `{}` are made as `{}`, and the one here as `{}`"
 STOPPED = "`{}` is 0 for ever, nothing counts it, so that the update is never reached"
 
 VALID = (
+    Valid(
+        "keys of a wrapped module, a prefix that is taken off, and the same keys on both sides",
+        """
+        class Average:
+            def __init__(self, net):
+                self.kept = {n: p.clone() for n, p in net.named_parameters()}
+                self.own = {"avg." + n: p.clone() for n, p in net.named_parameters()}
+
+            def update(self, net, decay):
+                for n, p in net.module.named_parameters():
+                    if "module." + n in self.kept:
+                        self.kept["module." + n].lerp_(p, 1 - decay)
+                for n, p in net.named_parameters():
+                    if n.replace("module.", "") in self.kept:
+                        self.kept[n].lerp_(p, 1 - decay)
+                    if f"avg.{n}" in self.own:
+                        self.own[f"avg.{n}"].lerp_(p, 1 - decay)
+        """,
+    ),
     Valid(
         "an average that is written to `out`",
         """
@@ -85,6 +105,34 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "a prefix that the keys of the table lack, or have",
+        """
+        class Average:
+            def __init__(self, net):
+                self.kept = {}
+                for name, p in net.named_parameters():
+                    self.kept[name] = p.detach().clone()
+                self.state = {f"avg_{k}": v.clone() for k, v in net.state_dict().items()}
+
+            def update(self, net, decay):
+                for name, p in net.named_parameters():
+                    if f"module.{name}" not in self.kept:
+                        continue
+                    self.kept[f"module.{name}"].mul_(decay).add_(p.data, alpha=1 - decay)
+                for k, v in net.state_dict().items():
+                    old = self.state.get(k)
+                    if old is not None:
+                        old.lerp_(v, 1 - decay)
+        """,
+        (
+            (
+                10,
+                MISSED.format('f"module.{name}" not in self.kept', "self.kept", "{}", "module.{}"),
+            ),
+            (14, MISSED.format("self.state.get(k)", "self.state", "avg_{}", "{}")),
+        ),
+    ),
     Invalid(
         "the variable of the loop",
         """

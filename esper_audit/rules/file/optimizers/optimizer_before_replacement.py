@@ -22,6 +22,7 @@ from esper_audit.source.idioms.optimizers.replaced_parameters import (
 )
 from esper_audit.source.idioms.training.torch_objects import OPTIMIZERS, is_optimizer
 from esper_audit.source.syntax.ast_walk import returned_values, scan
+from esper_audit.source.syntax.enclosing import is_within
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, terminal_name, text_of
 from esper_audit.text.phrases import quoted
@@ -167,13 +168,8 @@ class OptimizerBeforeReplacement(Rule):
             """,
             (
                 (
-                    6,
-                    MESSAGE.format(
-                        "self.embed = nn.Embedding(self.embed.num_embeddings + extra, 8)",
-                        "model",
-                        "has new parameters",
-                        13,
-                    ),
+                    15,
+                    MESSAGE.format("model.grow(extra)", "model", "has new parameters (line 6)", 13),
                 ),
             ),
         ),
@@ -235,9 +231,9 @@ class OptimizerBeforeReplacement(Rule):
             """,
             (
                 (
-                    4,
+                    11,
                     MESSAGE.format(
-                        "lm.out.weight = lm.embed.weight", "self.lm", "shares another parameter", 10
+                        "tie(self.lm)", "self.lm", "shares another parameter (line 4)", 10
                     ),
                 ),
             ),
@@ -284,8 +280,16 @@ def _later_change(optimizer: ast.Call, module: str, file: FileView) -> Parameter
         if any(is_rebound(statement, name) for name in names) or _is_regrouped(statement):
             return None
         if first is None:
-            first = next(parameter_changes(statement, module, file), None)
+            found = next(parameter_changes(statement, module, file), None)
+            first = _placed(found, statement) if found is not None else None
     return first
+
+
+def _placed(change: ParameterChange, statement: ast.stmt) -> ParameterChange:
+    """Return a change at the statement that follows the optimizer, where that calls a function for it."""
+    if is_within(change.node, [statement]):
+        return change
+    return ParameterChange(statement, f"{change.effect} (line {change.node.lineno})")
 
 
 def _change_of_caller(

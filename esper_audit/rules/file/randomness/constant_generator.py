@@ -9,7 +9,11 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.randomness import constant_generator_cases as cases
 from esper_audit.rules.rule import Options, Rule, Triggers, Violation
-from esper_audit.source.idioms.randomness.generators import constant_seeding, seeded_name
+from esper_audit.source.idioms.randomness.generators import (
+    constant_seeding,
+    seeded_name,
+    shuffler_of,
+)
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.enclosing import blocks
 from esper_audit.source.syntax.file_view import FileView
@@ -19,6 +23,10 @@ from esper_audit.text.phrases import quoted
 MESSAGE = (
     "`{}` decides the random numbers where `{}` is not given: the caller's `torch.manual_seed` has no "
     "effect. Draw the seed from the default generator"
+)
+ORDERED = (
+    "`{}` gives `{}` the same order in each run: the caller's `torch.manual_seed` has no effect. Take the "
+    "generator or the seed as an argument"
 )
 DEFAULTING = frozenset({"get", "pop", "setdefault"})
 
@@ -34,14 +42,14 @@ class ConstantGenerator(Rule):
 
     What: in a function, a generator with a constant seed that stands in for one that was not given: in the
     branch of `if generator is None`, after `generator or`, in a conditional on it, or as the default of
-    `options.get("generator", ...)`.
+    `options.get("generator", ...)`. Also one that the function gives a sampler or a loader that shuffles.
 
     Why: the user's seed no longer decides. Every run has the same order or noise, two loaders have the
     same stream, and runs with several seeds measure nothing.
 
     Quiet: generators of `random` and NumPy (option `every_library`), which `torch.manual_seed` does not
-    decide either; a draw outside of training; a seed that is a parameter; scripts and `main` guards;
-    generators for splits and initialisation that no caller can give.
+    decide either; a draw outside of training; a seed that is a parameter; scripts, and loaders of files
+    with a `main` guard; generators for splits and initialisation that no caller can give.
 
     Tickets: real code
     """
@@ -73,6 +81,11 @@ class ConstantGenerator(Rule):
         missing = _missing_in_expression(node, file) or _missing_in_branch(node, file)
         if missing:
             yield Violation(node, MESSAGE.format(quoted(file.code(node)), missing))
+            return
+        shuffler = shuffler_of(node, file)
+        if shuffler is not None and "__main__" not in file.source.text:
+            code = quoted(file.code(node))
+            yield Violation(node, ORDERED.format(code, terminal_name(shuffler.func)))
 
 
 def _missing_in_expression(node: ast.Call, file: FileView) -> str:

@@ -9,7 +9,41 @@ MESSAGE = (
     "effect. Draw the seed from the default generator"
 )
 
+ORDERED = (
+    "`{}` gives `{}` the same order in each run: the caller's `torch.manual_seed` has no effect. Take the "
+    "generator or the seed as an argument"
+)
+
 VALID = (
+    Valid(
+        "loaders whose order is the data's, the caller's or that of the default generator",
+        """
+        import torch
+        from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
+
+        def held_out(rows, size, seed, other):
+            stream = torch.Generator().manual_seed(0)
+            drawn = torch.Generator().manual_seed(seed)
+            first = DataLoader(rows, size, shuffle=False, generator=stream)
+            second = DataLoader(rows, size, sampler=SequentialSampler(rows), generator=stream)
+            third = DataLoader(rows, size, shuffle=True, generator=drawn)
+            return first, second, third, RandomSampler(rows), other(rows, generator=stream)
+        """,
+    ),
+    Valid(
+        "a loader of a script",
+        """
+        import torch
+        from torch.utils.data import DataLoader
+
+        def main(rows):
+            stream = torch.Generator().manual_seed(0)
+            train(DataLoader(rows, 8, shuffle=True, generator=stream))
+
+        if __name__ == "__main__":
+            main(read())
+        """,
+    ),
     Valid(
         "noise that is the same in each evaluation",
         """
@@ -70,6 +104,27 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "the order of a loader and the draws of a sampler",
+        """
+        import torch
+        from torch.utils import data
+        from torch.utils.data import WeightedRandomSampler
+
+        class Rows:
+            def batches(self, size, shuffle=True):
+                stream = torch.Generator()
+                stream.manual_seed(17)
+                return data.DataLoader(self.rows, size, shuffle=shuffle, generator=stream)
+
+            def balanced(self, weights):
+                return WeightedRandomSampler(weights, 64, generator=torch.Generator().manual_seed(5))
+        """,
+        (
+            (8, ORDERED.format("stream.manual_seed(17)", "DataLoader")),
+            (12, ORDERED.format("torch.Generator().manual_seed(5)", "WeightedRandomSampler")),
+        ),
+    ),
     Invalid(
         "an attribute of the caller's object",
         """

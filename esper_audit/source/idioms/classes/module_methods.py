@@ -29,7 +29,7 @@ CALLABLE_MAKERS = frozenset(
 PLAIN_CALLS = ("builtins.", "torch.nn.", "torch.device", "torch.tensor")
 NO_CALLABLE = (
     *(ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.Compare, ast.JoinedStr),
-    *(ast.ListComp, ast.DictComp, ast.SetComp, ast.UnaryOp),
+    *(ast.ListComp, ast.DictComp, ast.SetComp, ast.UnaryOp, ast.BinOp),
 )
 
 
@@ -37,6 +37,9 @@ def is_callable_value(value: ast.expr, method: Function, name: str, file: FileVi
     """Return whether a value can be called, or is not known."""
     if isinstance(value, NO_CALLABLE):
         return isinstance(value, ast.Constant) and value.value is None and name == "forward"
+    if isinstance(value, (ast.IfExp, ast.BoolOp)):
+        ways = value.values if isinstance(value, ast.BoolOp) else (value.body, value.orelse)
+        return any(is_callable_value(way, method, name, file) for way in ways)
     if isinstance(value, ast.Call):
         target = file.resolve(value.func) or ""
         is_plain = (

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.attention.causal_masks import guards
+from esper_audit.source.idioms.declarations.tied_weights import is_count_of_tied_layer
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
@@ -29,7 +30,8 @@ def subtractions_where_tied(function: Function, file: FileView) -> Iterator[tupl
         tests = list(guards(node, function, file))
         if isinstance(less, ast.IfExp):
             tests.append((less.test, True))
-        if is_total and any(_is_tied(test, outcome=outcome) for test, outcome in tests):
+        is_tied = any(_is_tied(test, outcome=outcome) for test, outcome in tests)
+        if is_total and (is_tied or (not tests and is_count_of_tied_layer(less, function, file))):
             around = file.enclosing(node)[-1]
             place = around if isinstance(around, (ast.Assign, ast.Return, ast.AugAssign)) else node
             yield place, dotted(total) or "sum(...)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.norms.loop_bindings import PARAMETERS
 from esper_audit.source.idioms.norms.norm_expressions import (
@@ -130,13 +131,18 @@ def _is_norm_tested(call: ast.Call, measured: set[str], file: FileView) -> bool:
 
 def _is_operand_of_product(use: ast.AST, flow: NormFlow) -> bool:
     above = _above(use, flow)
-    while isinstance(above, (ast.Attribute, ast.Call)):
+    while isinstance(above, (ast.Attribute, ast.Call)) or _is_scaling(above):
         if isinstance(above, ast.Call) and name_of(above) in CONTRACTING:
             return True
         if isinstance(above, ast.Call) and name_of(above) not in TRANSPOSING:
             return False
         above = _above(above, flow)
     return isinstance(above, ast.BinOp) and isinstance(above.op, ast.MatMult)
+
+
+def _is_scaling(node: ast.AST) -> bool:
+    """Return whether a node multiplies or divides by a factor, as a temperature."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div))
 
 
 def _above(node: ast.AST, flow: NormFlow) -> ast.AST:
@@ -173,7 +179,14 @@ def is_relative_change(division: ast.BinOp, below: list[ast.expr], flow: NormFlo
 
 
 def is_of_declared_tensors(function: Function, file: FileView) -> bool:
-    """Return whether a function, or one of the file that calls it, declares that it takes tensors."""
+    """Return whether a function, or one of the file that calls it, declares that it takes tensors.
+
+    The forward of a module of torch takes them anyway.
+    """
+    table = file.once(class_table)
+    owner = table.owner(function)
+    if owner is not None and function.name == "forward" and table.is_module(owner):
+        return True
     calls = file.once(LocalCalls).callers(function)
     callers = [caller for call in calls for caller in file.functions(call)[-1:]]
     return any(

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
+from esper_audit.source.idioms.numerics.average_keys import unheld_keys
 from esper_audit.source.idioms.numerics.ema_update import ema_update, literal_number
 from esper_audit.source.idioms.numerics.frozen_parameters import frozen_modules, iterated_modules
 from esper_audit.source.idioms.numerics.running_averages import names_in
@@ -100,6 +101,13 @@ def unmatched_names(loop: ast.For) -> Iterator[tuple[ast.Compare, list[str]]]:
         ]
         if len(literals) == len(parts) and not any("." in each for each in literals):
             yield node, literals
+
+
+def missed_keys(loop: ast.For, file: FileView) -> Iterator[tuple[ast.expr, str, str, str]]:
+    """Yield each question of a loop for a key that no entry of its table of averages has."""
+    family = _family(loop, file)
+    if family is not None:
+        yield from unheld_keys(loop, family, file)
 
 
 def idle_counter(branch: ast.If, file: FileView) -> ast.Attribute | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 
@@ -17,6 +18,8 @@ SEEDED_GENERATORS = frozenset(
         "numpy.random.Generator",
     }
 )
+SAMPLERS = frozenset({"RandomSampler", "WeightedRandomSampler", "SubsetRandomSampler"})
+LOADING = "torch.utils.data."
 
 
 def constant_seeding(call: ast.Call, file: FileView) -> bool:
@@ -59,3 +62,28 @@ def is_constant_seed(seed: ast.expr, file: FileView) -> bool:
         and isinstance(values[0], ast.Constant)
         and is_constant_seed(values[0], file)
     )
+
+
+def shuffler_of(seeding: ast.Call, file: FileView) -> ast.Call | None:
+    """Return the sampler or shuffling loader that the function around a seeding gives the generator."""
+    seeded = seeded_name(seeding, file)
+    for call in scan(file.functions(seeding)[-1], {ast.Call}):
+        assert isinstance(call, ast.Call)
+        given = {k.arg: k.value for k in call.keywords if k.arg is not None}
+        generator = given.get("generator")
+        if generator is None or (generator is not seeding and text_of(generator) != seeded):
+            continue
+        if _is_shuffling(call, given, file):
+            return call
+    return None
+
+
+def _is_shuffling(call: ast.Call, given: dict[str, ast.expr], file: FileView) -> bool:
+    """Return whether a call makes a sampler that draws, or a loader that may shuffle."""
+    name = file.resolve(call.func) or ""
+    if not name.startswith(LOADING):
+        return False
+    shuffle = given.get("shuffle")
+    is_asked = isinstance(shuffle, ast.expr) and text_of(shuffle) != "False"
+    last = name.rpartition(".")[2]
+    return last in SAMPLERS or (last == "DataLoader" and is_asked)
