@@ -11,10 +11,11 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.attention import causal_padding_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.causal_masks import guards, required_arguments
+from esper_audit.source.idioms.attention.paddings import is_even, is_padded_apart, padding_of
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 from esper_audit.text.phrases import quoted
 
 CONVOLUTIONS = frozenset({"Conv1d", "Conv2d", "Conv3d", "conv1d", "conv2d", "conv3d", "LazyConv1d"})
@@ -22,7 +23,6 @@ CAUSAL_CLASS = re.compile(r"Causal|causal_conv|(?<![Nn]on)_causal")
 NON_CAUSAL_CLASS = re.compile(r"(?i)non_?causal|acausal|de_?conv|transpose")
 FLAG = re.compile(r"^(is_|use_)?causal$")
 CUTTING = ("narrow", "chomp", "trim", "crop")
-PADDING_POSITION = 4
 RUNNING = frozenset({"forward", "_conv_forward"})
 
 
@@ -62,11 +62,13 @@ class CausalPadding(Rule):
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep calls that pad."""
-        return [node for node in nodes if isinstance(node, ast.Call) and _padding(node) is not None]
+        return [
+            node for node in nodes if isinstance(node, ast.Call) and padding_of(node) is not None
+        ]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report a padding that reaches beyond the end of a causal module's sequence."""
-        padding = _padding(node) if isinstance(node, ast.Call) else None
+        padding = padding_of(node) if isinstance(node, ast.Call) else None
         around = file.definitions(node) if isinstance(node, ast.Call) else []
         owner = next((d for d in reversed(around) if isinstance(d, ast.ClassDef)), None)
         if padding is None or owner is None or not isinstance(node, ast.Call):
@@ -80,10 +82,10 @@ class CausalPadding(Rule):
         if not _is_causal_branch(node, function, file) and (
             not (is_named or is_flagged)
             or _depends_on_flag(node, padding, function, file)
-            or not _is_even(padding)
+            or not is_even(padding)
         ):
             return
-        if _is_padded_apart(padding, function, family):
+        if is_padded_apart(padding, function, family):
             return
         message = (
             f"padding {quoted(file.code(padding))} lies on both sides of a causal module's sequence"
@@ -94,55 +96,6 @@ class CausalPadding(Rule):
         )
 
 
-def _is_padded_apart(padding: ast.expr, function: Function, family: ClassFamily) -> bool:
-    """Return whether a padding is 0 by its value, set to 0 later, or given up for a call of `F.pad`."""
-    for node in scan(function, {ast.Assign, ast.AnnAssign}):
-        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
-            continue
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        names = {dotted(target) for target in targets} & {dotted(padding), "self.padding"}
-        if _is_zero(node.value) and names - {""}:
-            return True
-    default = defaults(function.args).get(dotted(padding))
-    calls = [c for m in family.members for c in scan(m.definition, {ast.Call})]
-    is_padded = any(isinstance(c, ast.Call) and terminal_name(c.func) == "pad" for c in calls)
-    return is_padded and default is not None and _is_zero(default)
-
-
-def _is_zero(value: ast.expr) -> bool:
-    parts = value.elts if isinstance(value, ast.Tuple) else [value]
-    return all(_is_number(part, 0) for part in parts)
-
-
-def _padding(node: ast.AST) -> ast.expr | None:
-    """Return the padding of a call, None where it is none, zero or one-sided."""
-    if not isinstance(node, ast.Call):
-        return None
-    name = terminal_name(node.func)
-    if name == "pad":
-        sides = (
-            node.args[1].elts[:2]
-            if len(node.args) > 1 and isinstance(node.args[1], ast.Tuple)
-            else []
-        )
-        names = [{dotted(part) for part in ast.walk(side)} - {"", "self"} for side in sides]
-        is_both = len(sides) == 2 and (names[0] & names[1] or _is_even(node.args[1]))
-        return node.args[1] if is_both and not any(_is_number(s, 0) for s in sides) else None
-    given = [keyword.value for keyword in node.keywords if keyword.arg == "padding"]
-    given += node.args[PADDING_POSITION : PADDING_POSITION + 1]
-    kernel = [k.value for k in node.keywords if k.arg == "kernel_size"] + node.args[2:3]
-    if not given or _is_number(given[0], 0) or any(_is_number(size, 1) for size in kernel):
-        return None
-    is_text = isinstance(given[0], ast.Constant) and given[0].value == "valid"
-    return None if is_text or isinstance(given[0], ast.Tuple) else given[0]
-
-
-def _is_even(padding: ast.expr) -> bool:
-    """Return whether a padding is the same on both sides of the last axis."""
-    sides = padding.elts[:2] if isinstance(padding, ast.Tuple) else []
-    return len({ast.unparse(side) for side in sides}) < 2
-
-
 def _is_causal_branch(call: ast.Call, function: Function, file: FileView) -> bool:
     """Return whether a call runs only where a flag of causality is on."""
     return any(
@@ -150,10 +103,6 @@ def _is_causal_branch(call: ast.Call, function: Function, file: FileView) -> boo
         for test, outcome in guards(call, function, file)
         for name in required_arguments(test, outcome)
     )
-
-
-def _is_number(node: ast.expr, number: int) -> bool:
-    return isinstance(node, ast.Constant) and node.value == number
 
 
 def _is_convolution(call: ast.Call, family: ClassFamily, file: FileView) -> bool:
