@@ -201,10 +201,10 @@ BUGS = (
               def __init__(self, backbone, n):
                   self.model = backbone
         -         self.optimizer = torch.optim.AdamW(params=self.model.parameters(), lr=1e-4)
-                  self.reset_head(n)
+                  self.reset_head(n)  # bug: optimizer-before-replacement
         +         self.optimizer = torch.optim.AdamW(params=self.model.parameters(), lr=1e-4)
               def reset_head(self, n):
-                  self.model.classifier[-1] = nn.Linear(512, n)  # bug: optimizer-before-replacement
+                  self.model.classifier[-1] = nn.Linear(512, n)
         """,
     ),
     bug(
