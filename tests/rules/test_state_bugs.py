@@ -778,8 +778,8 @@ BUGS = (
             def __init__(self, channels, kernel_size, dilation):
                 super().__init__()
                 self.padding = (kernel_size - 1) * dilation
-                self.conv = nn.Conv1d(  # bug: causal-padding
-                    channels, channels, kernel_size, dilation=dilation, padding=self.padding
+                self.conv = nn.Conv1d(
+                    channels, channels, kernel_size, dilation=dilation, padding=self.padding  # bug: causal-padding
                 )
 
             def forward(self, x):

@@ -9,6 +9,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.randomness import constant_generator_cases as cases
 from esper_audit.rules.rule import Options, Rule, Triggers, Violation
+from esper_audit.source.idioms.distributed.ranks import Ranks
 from esper_audit.source.idioms.randomness.generators import (
     constant_seeding,
     seeded_name,
@@ -49,7 +50,8 @@ class ConstantGenerator(Rule):
 
     Quiet: generators of `random` and NumPy (option `every_library`), which `torch.manual_seed` does not
     decide either; a draw outside of training; a seed that is a parameter; scripts, and loaders of files
-    with a `main` guard; generators for splits and initialisation that no caller can give.
+    with a `main` guard or of functions that read the rank (`same-seed-on-every-rank`); generators for
+    splits and initialisation that no caller can give.
 
     Tickets: real code
     """
@@ -83,9 +85,17 @@ class ConstantGenerator(Rule):
             yield Violation(node, MESSAGE.format(quoted(file.code(node)), missing))
             return
         shuffler = shuffler_of(node, file)
-        if shuffler is not None and "__main__" not in file.source.text:
+        is_own = "__main__" in file.source.text
+        if shuffler is not None and not is_own and not _is_run_by_ranks(node, file):
             code = quoted(file.code(node))
             yield Violation(node, ORDERED.format(code, terminal_name(shuffler.func)))
+
+
+def _is_run_by_ranks(node: ast.Call, file: FileView) -> bool:
+    """Return whether the function around a node reads the rank, whose streams are another rule's."""
+    ranks = file.once(Ranks)
+    calls = scan(file.functions(node)[-1], {ast.Call, ast.Subscript})
+    return any(isinstance(call, ast.expr) and ranks.is_rank(call) for call in calls)
 
 
 def _missing_in_expression(node: ast.Call, file: FileView) -> str:
