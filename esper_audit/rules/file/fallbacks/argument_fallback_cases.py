@@ -6,6 +6,33 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "None asks for another mode, and another form of the same input",
+        """
+        import torch
+        from torch import Tensor
+
+
+        def rounded(ref: Tensor, source: Tensor | None = None):
+            if source is None:
+                source = ref
+                dtype = torch.bfloat16
+            else:
+                dtype = ref.dtype
+            return source.to(dtype) * 2
+
+
+        def attacked(model, labels: Tensor, targets: Tensor | None = None):
+            targeted, wanted = False, labels
+            if targets is not None:
+                targeted, wanted = True, targets
+            return model(wanted) * (1 if targeted else -1)
+
+
+        def distilled(student, x: Tensor, teacher_x: Tensor | None = None):
+            return student(x) - student(x if teacher_x is None else teacher_x).detach()
+        """,
+    ),
+    Valid(
         "all pairs of one set with itself, indices, and a basis that only a state is updated with",
         """
         import torch

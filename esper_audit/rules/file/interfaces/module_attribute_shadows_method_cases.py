@@ -6,6 +6,25 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a host of models that is no module, though it holds a parameter",
+        """
+        import torch
+        from runtime import HostMixin
+
+
+        class Host(HostMixin):
+            def __init__(self, text, images):
+                self.text, self.images = text, images
+                self.scale = torch.nn.Parameter(torch.ones([]))
+
+            def forward(self, ids, pixels):
+                return self.text(ids) @ self.images(pixels).T
+
+            def eval(self):
+                return self
+        """,
+    ),
+    Valid(
         "a class that `__all__` leaves out and nothing uses, and one that is replaced",
         """
         from torch import nn

@@ -42,6 +42,9 @@ class UnguardedMaskMean(Rule):
     Quiet: a clamp, a maximum, an epsilon, a test of the mask or of its sum; files without a guarded
     twin (option `everywhere`).
 
+    Off unless selected: some losses repeat those of another package to the letter, or bound the length of
+    the rows before.
+
     Tickets: real code
     """
 
@@ -49,9 +52,10 @@ class UnguardedMaskMean(Rule):
     category = Category.NUMERICAL_STABILITY
     severity = Severity.P3
     roles = OUTSIDE_TESTS
+    default = False
     precision = (
         "3 of 3 in 69 packages, after mending on them (agilerl, gliner); 2 of 2 in 19 others "
-        "(trl); no finding in the last 65 unseen packages"
+        "(trl); 0 of 3 in the last 35 unseen packages (unsloth), before mending on them"
     )
     triggers = Triggers(
         nodes=frozenset({"BinOp"}), collected=frozenset({"Call"}), parts=frozenset({"mask"})

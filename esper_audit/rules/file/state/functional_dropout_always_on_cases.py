@@ -52,6 +52,25 @@ VALID = (
         """,
     ),
     Valid(
+        "a rate of a function that is 0 by default, and that no call passes",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+
+        def attend(q, k, v, dropout: float = 0.0):
+            weights = (q @ k.mT).softmax(-1)
+            if dropout > 0.0:
+                weights = F.dropout(weights, p=dropout)
+            return weights @ v
+
+
+        class Attention(nn.Module):
+            def forward(self, q, k, v):
+                return attend(q, k, v)
+        """,
+    ),
+    Valid(
         "a noise that a comment states",
         """
         import torch.nn.functional as F

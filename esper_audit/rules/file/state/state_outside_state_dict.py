@@ -30,7 +30,7 @@ from esper_audit.source.idioms.state.random_values import (
     is_seeded,
     shuffled,
 )
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.text.phrases import quoted
@@ -119,7 +119,18 @@ class StateOutsideStateDict(Rule):
             message = (
                 f"`{dotted(attribute)}` {why}, is read by the forward and is not in the state dict"
             )
-            yield Violation(attribute, f"{message}. Register it as a buffer.")
+            yield Violation(attribute, f"{message}. {_advice(use.value)}")
+
+
+def _advice(value: ast.expr) -> str:
+    """Return the repair: what is made with gradients is to be trained."""
+    is_trained = any(
+        k.arg == "requires_grad" and isinstance(k.value, ast.Constant) and k.value.value is True
+        for call in walk(value)
+        if isinstance(call, ast.Call)
+        for k in call.keywords
+    )
+    return "Make it an nn.Parameter." if is_trained else "Register it as a buffer."
 
 
 def _may_be_state(value: ast.expr, function: Function, file: FileView) -> bool:

@@ -356,6 +356,31 @@ VALID = (
 
 INVALID = (
     Invalid(
+        "a tensor with gradients that is no parameter",
+        """
+        import torch
+        from torch import nn
+
+
+        class Field(nn.Module):
+            def __init__(self, fields):
+                super().__init__()
+                self.weights = torch.randn(fields, fields, requires_grad=True)
+
+            def forward(self, x):
+                return x @ self.weights
+        """,
+        (
+            (
+                8,
+                (
+                    "`self.weights` is drawn at random (`torch.randn(fields, fields, requires_grad=True)`), "
+                    "is read by the forward and is not in the state dict. Make it an nn.Parameter."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
         "a helper that draws in place, and a draw that a function of torch scales",
         """
         import torch

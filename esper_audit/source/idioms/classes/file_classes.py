@@ -177,7 +177,7 @@ class ClassTable:
     def is_module(self, definition: ast.ClassDef) -> bool:
         """Return whether a class is a module: by its bases, or by a forward beside layers of torch.
 
-        The second is for a base that another file defines.
+        The second is for a base that another file defines. A parameter by itself is no layer.
         """
         family = self.family(definition)
         forward = family.method("forward")
@@ -187,8 +187,9 @@ class ClassTable:
             use for member in family.members for found in member.bound.values() for use in found
         )
         layers = (use.value.func for use in uses if isinstance(use.value, ast.Call))
+        names = (self._file.resolve(layer) or "" for layer in layers)
         return bool(own_name(forward)) and any(
-            (self._file.resolve(layer) or "").startswith("torch.nn.") for layer in layers
+            name.startswith("torch.nn.") and name != "torch.nn.Parameter" for name in names
         )
 
     def subclasses(self, definition: ast.ClassDef) -> list[ast.ClassDef]:

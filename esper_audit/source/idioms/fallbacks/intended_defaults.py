@@ -19,14 +19,16 @@ def is_left_out_on_purpose(
 ) -> bool:
     """Return whether the code shows that a replacement is meant.
 
-    A caller passes None or what may be None; the function tests the parameter in several places; it
-    compares all pairs of both, where one set with itself is usual; the value holds indices, or only
-    updates a state of the object.
+    A caller passes None or what may be None; the function tests the parameter in several places, or sets
+    something else by it; it compares all pairs of both, where one set with itself is usual; the value
+    holds indices, or only updates a state of the object.
     """
     names = targets | {found.parameter}
     return (
         found.parameter.startswith(f"{found.replacement}_")  # another form of it: `offsets_cpu`
+        or found.parameter.endswith(f"_{found.replacement}")  # `teacher_x`
         or _has_tests_elsewhere(function, found.parameter)
+        or _is_choice_of_mode(function, found.parameter, names)
         or _is_all_pairs(function, names, found.replacement)
         or _is_of_indices(function, found.parameter)
         or _is_for_state(function, found, file)
@@ -70,6 +72,33 @@ def _has_tests_elsewhere(function: Function, parameter: str) -> bool:
         and dotted(node.left) == parameter
     ]
     return len(tests) > 1
+
+
+def _is_choice_of_mode(function: Function, parameter: str, names: frozenset[str]) -> bool:
+    """Return whether a condition on a parameter also binds other names: None asks for another mode."""
+    for node in scan(function, {ast.If}, NESTED_SCOPES):
+        if not isinstance(node, ast.If) or parameter not in _tested_for_none(node.test):
+            continue
+        bound = [name for part in (*node.body, *node.orelse) for name in _bound_by(part)]
+        if not names.issuperset(bound):
+            return True
+    return False
+
+
+def _tested_for_none(test: ast.expr) -> set[str]:
+    """Return the names that a condition compares with None."""
+    return {
+        dotted(node.left)
+        for node in walk(test)
+        if isinstance(node, ast.Compare) and is_none(node.comparators[0])
+    }
+
+
+def _bound_by(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that an assignment binds."""
+    for target in statement.targets if isinstance(statement, ast.Assign) else ():
+        parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
+        yield from (part.id for part in parts if isinstance(part, ast.Name))
 
 
 def _is_all_pairs(function: Function, names: frozenset[str], other: str) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from esper_audit.source.idioms.classes.file_classes import ClassFamily
 from esper_audit.source.idioms.numerics.guards import tests_around
 from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family
+from esper_audit.source.idioms.numerics.value_origins import passed_arguments
 from esper_audit.source.idioms.state.module_modes import has_mode
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, parameters, terminal_name
+from esper_audit.source.syntax.names import defaults, dotted, parameters, terminal_name
 
 ALWAYS_ON = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d"})
 ALWAYS_OFF = frozenset({"alpha_dropout", "feature_alpha_dropout"})
@@ -42,7 +43,7 @@ def dropout_without_mode(node: ast.Call, file: FileView) -> str:
     if _is_commented(node, file):
         return ""
     is_off = isinstance(rate, ast.Constant) and rate.value == 0
-    if isinstance(rate, ast.Name) and (_is_switched_off(rate, file) or _is_by_caller(rate, file)):
+    if isinstance(rate, ast.Name) and _is_set_by_caller(rate, file):
         return ""
     if _is_asked_for(node, file):
         return ""
@@ -101,6 +102,21 @@ def _is_switched_off(rate: ast.Name, file: FileView) -> bool:
         )
         for branch in branches
     )
+
+
+def _is_set_by_caller(rate: ast.Name, file: FileView) -> bool:
+    """Return whether a rate depends on the mode, or is a parameter without a call that sets it."""
+    return (
+        _is_switched_off(rate, file) or _is_by_caller(rate, file) or _is_zero_by_default(rate, file)
+    )
+
+
+def _is_zero_by_default(rate: ast.Name, file: FileView) -> bool:
+    """Return whether a rate is a parameter that is 0 by default, and that no call of the file passes."""
+    functions = file.functions(rate)
+    default = defaults(functions[-1].args).get(rate.id) if functions else None
+    is_zero = isinstance(default, ast.Constant) and default.value == 0
+    return is_zero and not passed_arguments(rate, file)
 
 
 def _is_by_caller(rate: ast.Name, file: FileView) -> bool:
