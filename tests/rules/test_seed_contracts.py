@@ -228,3 +228,28 @@ def test_deep_dive_4_an_attribute_check_needs_an_authorisation() -> None:
     """
     found = reported("unauthorised-hasattr", code)
     assert [line for line, _ in found] == [3, 5]
+
+
+BY_FILE = """
+from torch import nn
+import torch.nn.functional as F
+
+
+class Block(nn.Module):
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v)
+"""
+NAMED_CLASS = """
+
+class CausalText(nn.Module):
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+"""
+
+
+def test_the_name_of_a_file_makes_its_attention_causal_unless_a_class_explains_the_name() -> None:
+    path = "models/causal_text.py"
+    ((line, message),) = reported("attention-without-causal-mask", BY_FILE, path)
+    assert (line, message.endswith("which is causal by the name of its file")) == (8, True)
+    assert reported("attention-without-causal-mask", BY_FILE + NAMED_CLASS, path) == []
+    assert reported("attention-without-causal-mask", BY_FILE, "models/text.py") == []

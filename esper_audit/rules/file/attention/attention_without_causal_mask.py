@@ -23,6 +23,7 @@ from esper_audit.source.idioms.attention.attention_calls import (
     is_bidirectional,
     is_cross_attention,
     is_handwritten_attention,
+    is_of_one_query,
     missing_mask,
     registrations,
 )
@@ -70,7 +71,8 @@ class AttentionWithoutCausalMask(Rule):
 
     Quiet: a decoder of no text (option `decoders`); a function or method of the project's own with such a
     name; any mask except the literal None (a `key_padding_mask` hides no later position), a computed
-    `is_causal`, `**kwargs`; keys from another input than the queries; encoders, vision, pooling and
+    `is_causal`, `**kwargs`; the branch for a query of one position; the name of a file whose name a class
+    explains; keys from another input than the queries; encoders, vision, pooling and
     similar modules by name; docstrings that contain bidirectional, non-causal, cross-attention, encoder
     or prefix; for a softmax, a function that uses any mask, bias or cache.
 
@@ -82,7 +84,10 @@ class AttentionWithoutCausalMask(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "0 findings in 96 packages, after mending on them; no finding in the last 65 unseen packages"
+    precision = (
+        "0 findings in 96 packages, after mending on them; 1 of 3 in the last 100 unseen packages (zetascale), "
+        "before mending on them"
+    )
     triggers = Triggers(calls=frozenset(SIGNATURES))
     Options = CausalMaskOptions
     options: CausalMaskOptions
@@ -108,7 +113,7 @@ class AttentionWithoutCausalMask(Rule):
             kind == "softmax" and not is_handwritten_attention(call, function, file.text(function))
         ):
             return
-        if is_cross_attention(call, function):
+        if is_cross_attention(call, function) or is_of_one_query(call, function, file):
             return
         reason = self._reason(function, file)
         if reason is not None:
@@ -140,7 +145,10 @@ class AttentionWithoutCausalMask(Rule):
         for string, owner in registrations(file, scopes):
             if string in self.options.topologies:
                 return innermost, f'`{owner.name}` registers for "{string}"'
-        if not words.isdisjoint(identifier_words(path[-1])):
+        is_named = not words.isdisjoint(identifier_words(path[-1]))
+        if is_named and not any(
+            words & {*identifier_words(c.name)} for c in file.nodes(ast.ClassDef)
+        ):
             return innermost, "is causal by the name of its file"
         documented = documented_as_causal(scopes)
         return (documented, BY_DOCSTRING) if documented else None

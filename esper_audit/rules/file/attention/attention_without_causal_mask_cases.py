@@ -10,6 +10,23 @@ DOCUMENTED = (
 )
 VALID = (
     Valid(
+        "a branch for a query of one position",
+        """
+        class CausalSelfAttention(nn.Module):
+            def forward(self, query, key, value):
+                if query.shape[2] > 1:
+                    return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+                else:
+                    return F.scaled_dot_product_attention(query, key, value, is_causal=False)
+
+            def step(self, query, key, value):
+                length = query.size(-2)
+                if length == 1:
+                    return F.scaled_dot_product_attention(query, key, value)
+                return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        """,
+    ),
+    Valid(
         "a decoder of objects, which see each other",
         """
         from torch import nn
@@ -173,6 +190,34 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a branch for one batch, and the branch for more positions than one",
+        """
+        class CausalSelfAttention(nn.Module):
+            def forward(self, q, k, v):
+                if q.size(0) == 1:
+                    return F.scaled_dot_product_attention(q, k, v)
+                if q.size(-2) > 1:
+                    return F.scaled_dot_product_attention(q, k, v)
+                return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        """,
+        (
+            (
+                4,
+                (
+                    "`F.scaled_dot_product_attention` attends to later positions: no attn_mask and no is_causal, "
+                    "in `CausalSelfAttention`, which is causal by its name"
+                ),
+            ),
+            (
+                6,
+                (
+                    "`F.scaled_dot_product_attention` attends to later positions: no attn_mask and no is_causal, "
+                    "in `CausalSelfAttention`, which is causal by its name"
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "a decoder of text",
         """

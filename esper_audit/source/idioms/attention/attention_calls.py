@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, parameters
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 QUERY_OR_KEY = re.compile(r"^(q|k|query|key|queries|keys)(_\w+)?$|_(q|k|query|key)$")
 PRODUCTS = frozenset({"matmul", "bmm", "einsum", "baddbmm"})
@@ -96,6 +96,39 @@ def is_cross_attention(call: ast.Call, function: Function) -> bool:
     sources = [_source_names(side, origins) & names for side in (query, key)]
     are_projections = all(QUERY_OR_KEY.search(name) for side in sources for name in side)
     return all(sources) and sources[0] != sources[1] and not are_projections
+
+
+def is_of_one_query(call: ast.Call, function: Function, file: FileView) -> bool:
+    """Return whether an attention lies in a branch for one position, which has no later ones."""
+    for statement in file.enclosing(call):
+        if isinstance(statement, ast.If):
+            is_for_one = _is_true_for_one(statement.test, _assignments(function))
+            is_in_body = any(call is part for s in statement.body for part in walk(s))
+            if is_for_one is not None and is_for_one == is_in_body:
+                return True
+    return False
+
+
+def _is_true_for_one(test: ast.expr, origins: dict[str, list[ast.expr]]) -> bool | None:
+    """Return whether a comparison of a length with 1 is true for 1, None for any other test."""
+    if not isinstance(test, ast.Compare) or not _is_literal(test.comparators[0], 1):
+        return None
+    lengths = origins.get(dotted(test.left), [test.left])
+    axes = [_axis_of_length(length) for length in lengths]
+    if any(axis is None or _is_literal(axis, 0) for axis in axes):
+        return None
+    if isinstance(test.ops[0], (ast.Eq, ast.LtE)):
+        return True
+    return False if isinstance(test.ops[0], (ast.NotEq, ast.Gt)) else None
+
+
+def _axis_of_length(length: ast.expr) -> ast.expr | None:
+    """Return the axis in `x.shape[axis]` and `x.size(axis)`."""
+    if isinstance(length, ast.Subscript) and terminal_name(length.value) == "shape":
+        return length.slice
+    if isinstance(length, ast.Call) and terminal_name(length.func) == "size" and length.args:
+        return length.args[0]
+    return None
 
 
 def is_handwritten_attention(softmax: ast.Call, function: Function, text: str) -> bool:
