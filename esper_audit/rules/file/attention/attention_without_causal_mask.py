@@ -19,11 +19,10 @@ from esper_audit.rules.rule import (
 from esper_audit.source.idioms.attention.attention_calls import (
     SIGNATURES,
     documented_as_causal,
+    has_no_later_keys,
     identifier_words,
     is_bidirectional,
-    is_cross_attention,
     is_handwritten_attention,
-    is_of_one_query,
     missing_mask,
     registrations,
 )
@@ -113,7 +112,7 @@ class AttentionWithoutCausalMask(Rule):
             kind == "softmax" and not is_handwritten_attention(call, function, file.text(function))
         ):
             return
-        if is_cross_attention(call, function) or is_of_one_query(call, function, file):
+        if has_no_later_keys(call, function, file):
             return
         reason = self._reason(function, file)
         if reason is not None:

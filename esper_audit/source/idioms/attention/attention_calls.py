@@ -98,7 +98,12 @@ def is_cross_attention(call: ast.Call, function: Function) -> bool:
     return all(sources) and sources[0] != sources[1] and not are_projections
 
 
-def is_of_one_query(call: ast.Call, function: Function, file: FileView) -> bool:
+def has_no_later_keys(call: ast.Call, function: Function, file: FileView) -> bool:
+    """Return whether the keys are of another sequence than the queries, or there is one query."""
+    return is_cross_attention(call, function) or _is_of_one_query(call, function, file)
+
+
+def _is_of_one_query(call: ast.Call, function: Function, file: FileView) -> bool:
     """Return whether an attention lies in a branch for one position, which has no later ones."""
     for statement in file.enclosing(call):
         if isinstance(statement, ast.If):
