@@ -83,7 +83,7 @@ def argument_of(call: ast.Call, name: str, position: int) -> ast.expr | None:
     return next(iter([*named, *call.args[position : position + 1]]), None)
 
 
-def is_cross_attention(call: ast.Call, function: Function) -> bool:
+def _is_cross_attention(call: ast.Call, function: Function) -> bool:
     """Return whether queries and keys are computed from different parameters of a function."""
     query, key = argument_of(call, "query", 0), argument_of(call, "key", 1)
     if query is None or key is None:
@@ -100,7 +100,7 @@ def is_cross_attention(call: ast.Call, function: Function) -> bool:
 
 def has_no_later_keys(call: ast.Call, function: Function, file: FileView) -> bool:
     """Return whether the keys are of another sequence than the queries, or there is one query."""
-    return is_cross_attention(call, function) or _is_of_one_query(call, function, file)
+    return _is_cross_attention(call, function) or _is_of_one_query(call, function, file)
 
 
 def _is_of_one_query(call: ast.Call, function: Function, file: FileView) -> bool:
