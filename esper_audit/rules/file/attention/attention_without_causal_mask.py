@@ -83,7 +83,7 @@ class AttentionWithoutCausalMask(Rule):
     category = Category.CORRECTNESS
     severity = Severity.P2
     roles = OUTSIDE_TESTS
-    precision = "1 of 3 in the last 100 unseen packages (zetascale), before mending on them"
+    precision = "1 of 1 in 230 packages (zetascale), after mending on them and on two false ones"
     triggers = Triggers(calls=frozenset(SIGNATURES))
     Options = CausalMaskOptions
     options: CausalMaskOptions
