@@ -25,15 +25,15 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 from esper_audit.text.phrases import quoted
 
-# What torch calls on a whole model and on none of its children, and what is the usual name of a kind.
-KIND = "type"
+# What torch calls on a whole model and on none of its children, and what are usual names of other things.
+USUAL = frozenset({"type", "cpu", "cuda"})
 ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
 
 
 class ModuleAttributeShadowsMethodOptions(
     Options, frozen=True, forbid_unknown_fields=True, kw_only=True
 ):
-    """`types`: also report attributes named `type`, the usual name of a kind of layer.
+    """`types`: also report attributes named `type`, `cpu` or `cuda`, the usual names of a kind and of flags.
 
     `procedures`: also report `train(loader, epochs)` and the like, which train and are no switch.
     """
@@ -57,8 +57,8 @@ class ModuleAttributeShadowsMethod(Rule):
     Quiet: `train` and `eval` with parameters of their own or with a loop, which are procedures and a
     public name (option `procedures`); a value that can be called: a method, a function, a lambda,
     `functools.partial`, `torch.compile`; abstract overrides, those that raise, and the stubs of
-    `typing.overload`; an attribute named `type`, which torch calls on the whole model, and on no child;
-    classes that are no modules, that `__all__` leaves out and the file uses nowhere, or that a later
+    `typing.overload`; an attribute named `type`, `cpu` or `cuda`, which torch calls on the whole model, and on
+    no child; classes that are no modules, that `__all__` leaves out and the file uses nowhere, or that a later
     class replaces.
 
     Tickets: real code
@@ -135,7 +135,7 @@ class ModuleAttributeShadowsMethod(Rule):
 
     def _is_harmful(self, name: str) -> bool:
         """Return whether a module needs the method of a name."""
-        return name != KIND or self.options.types
+        return name not in USUAL or self.options.types
 
     def _check_override(self, node: Function, file: FileView) -> Iterator[Violation]:
         table = file.once(class_table)

@@ -278,7 +278,7 @@ INVALID = (
         class Table(nn.Module):
             def __init__(self, rows, width, cpu=False, half=True):
                 super().__init__()
-                self.cpu = cpu
+                self.to = cpu
                 self.half, self.rows = 0.5 if half else 1.0, nn.Embedding(rows, 8)
                 self.double = width // 2
         """,
@@ -286,7 +286,7 @@ INVALID = (
             (
                 7,
                 (
-                    "`self.cpu` hides the method `cpu()` of `nn.Module`, which torch calls. Rename the "
+                    "`self.to` hides the method `to()` of `nn.Module`, which torch calls. Rename the "
                     "attribute."
                 ),
             ),

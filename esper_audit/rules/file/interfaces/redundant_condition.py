@@ -27,6 +27,7 @@ from esper_audit.source.idioms.branches.counters import (
 from esper_audit.source.idioms.branches.decidable import TestedNames, is_possibly_decided
 from esper_audit.source.idioms.branches.restated_tests import (
     is_harmless,
+    is_left_early,
     is_nested_wrongly,
     is_neutral,
 )
@@ -51,11 +52,12 @@ class RedundantCondition(Rule):
     """A condition, or half of one, is decided already.
 
     What: an operand of `and` or `or` that an earlier test of the function decides and whose branch does
-    what the `else` of that test does, too; a parameter that is a bool by annotation and default, and
-    that is tested for None and not read otherwise; a counter that was incremented just before and is
-    compared with less; a text beside a comparison (`mode == "a" or "b"`); `isinstance(out, tuple)` of
-    what a function or layer of torch returns; `len(x) >= 0` and other comparisons of what is known.
-    With the option `assignments` also what an assignment above decides.
+    what the `else` of that test does, too; `x is None or` below `if x is None: return`; a parameter
+    that is a bool by annotation and default, and that is tested for None and not read otherwise; a
+    counter that was incremented just before and is compared with less; a text beside a comparison
+    (`mode == "a" or "b"`); `isinstance(out, tuple)` of what a function or layer of torch returns;
+    `len(x) >= 0` and other comparisons of what is known. With the option `assignments` also what an
+    assignment above decides.
 
     Why: the branch that was meant never runs, or always does: a wrong nesting, a flag without effect,
     an initialisation that is skipped.
@@ -140,7 +142,8 @@ class RedundantCondition(Rule):
         if found.known.reason.endswith(" sets it"):
             return self.options.assignments and not _is_restated_type(found)
         is_idle = is_neutral(found.test, found.known.truth, file)
-        if is_idle and not self.options.restated and not is_nested_wrongly(found, file):
+        is_meant = is_nested_wrongly(found, file) or is_left_early(found, file)
+        if is_idle and not self.options.restated and not is_meant:
             return False
         return not _is_restated_type(found) and not is_harmless(found, file)
 

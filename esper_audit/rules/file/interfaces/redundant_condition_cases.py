@@ -6,6 +6,22 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a way for None that is open, inside the test for None, or bound again",
+        """
+        def pick(a, b, c):
+            if a is not None:
+                return a.x if b or a is None else a.y
+            if b is None and c:
+                return c
+            if b is None or b.x is None:
+                return a
+            if c is None:
+                return b
+            c = b.find()
+            return c is None or c.x
+        """,
+    ),
+    Valid(
         "a text as a default value, and comparisons of each",
         """
         def load(path, kind, names):
@@ -229,19 +245,50 @@ INVALID = (
         """,
     ),
     Invalid(
-        "a half that changes nothing, where asked for",
+        "a way for None below the return for None",
         """
         def pick(a, b):
             if a is None:
                 return b
             return a.x if b or a is None else a.y
+
+        def put(cache, rows):
+            if not rows or cache is None:
+                raise ValueError("nothing to do")
+            if cache is None or cache.keys is None:
+                cache.keys = rows
         """,
-        ((4, "`a is None` is always false: line 2 already tests it"),),
+        (
+            (4, "`a is None` is always false: line 2 already tests it"),
+            (9, "`cache is None` is always false: line 7 already tests it"),
+        ),
         fixed="""
         def pick(a, b):
             if a is None:
                 return b
             return a.x if b else a.y
+
+        def put(cache, rows):
+            if not rows or cache is None:
+                raise ValueError("nothing to do")
+            if cache.keys is None:
+                cache.keys = rows
+        """,
+    ),
+    Invalid(
+        "a half that changes nothing, where asked for",
+        """
+        def pick(a, b):
+            if a == "x":
+                return b
+            return b.x if b or a == "x" else b.y
+        """,
+        ((4, '`a == "x"` is always false: line 2 already tests it'),),
+        fixed="""
+        def pick(a, b):
+            if a == "x":
+                return b
+            return b.x if b else b.y
         """,
         options={"restated": True},
     ),

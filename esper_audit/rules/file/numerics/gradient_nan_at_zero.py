@@ -18,7 +18,7 @@ from esper_audit.source.idioms.numerics.gradient_modes import (
 from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.idioms.zeros.expected_zeros import has_expected_zero, is_returned
-from esper_audit.source.idioms.zeros.zero_values import zero_reason
+from esper_audit.source.idioms.zeros.zero_values import LEARNED_POWER, is_learned, zero_reason
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import defaults, dotted
 
@@ -27,7 +27,7 @@ PROBABILITY_WORDS = ("softmax", "sigmoid", "softmin", "probability")
 MESSAGE = "the gradient of `{}` is infinite at 0, which {} reaches: add an epsilon inside"
 
 
-SURE = frozenset({"a clamp at 0", "a mean squared error"})
+SURE = frozenset({"a clamp at 0", "a mean squared error", LEARNED_POWER})
 
 
 class RootOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,8 +44,9 @@ class GradientNanAtZero(Rule):
     """A root or a power below 1 has an infinite gradient at zero.
 
     What: `sqrt`, or a power with an exponent between 0 and 1 (a literal, or the default of a
-    parameter), of a value that is 0 for ordinary inputs: the square of a difference of two tensors
-    or of an argument, `clamp(min=0)`, a mean squared error, where a loss or what the `forward` of a
+    parameter), of a value that is 0 for ordinary inputs: the square of a difference of two tensors, of
+    all neighbours in one or of an argument, `clamp(min=0)`, a mean squared error, the mean of a learned
+    power of a relu (whose exponent gets the NaN), where a loss or what the `forward` of a
     module reaches returns a value computed from the root; and a power, other than `sqrt`, of a
     sigmoid, a softmax, or 1 minus one, wherever autograd is on.
 
@@ -132,6 +133,9 @@ def _power(node: ast.AST, file: FileView) -> tuple[ast.expr | None, ast.expr | N
 def _is_fraction(exponent: ast.expr, file: FileView) -> bool:
     """Return whether an exponent is between 0 and 1: a literal, or a parameter with such a default."""
     value = _number(exponent)
+    if value is None and isinstance(exponent, ast.BinOp) and isinstance(exponent.op, ast.Div):
+        # A root with a learned exponent, `1 / self.p`, starts above 1.
+        return literal_number(exponent.left) == 1 and is_learned(exponent.right, file)
     if value is None and dotted(exponent):
         default = _default(exponent, file)
         value = _number(default) if default is not None else None

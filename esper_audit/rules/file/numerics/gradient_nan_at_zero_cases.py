@@ -8,6 +8,23 @@ MESSAGE = "the gradient of `{}` is infinite at 0, which {} reaches: add an epsil
 
 VALID = (
     Valid(
+        "a difference of two elements, a learned power above zero, and one whose root is not taken",
+        """
+        import torch
+        from torch import nn
+
+        class Pool(nn.Module):
+            def __init__(self, start):
+                super().__init__()
+                self.p = nn.Parameter(torch.tensor(start))
+
+            def forward(self, maps):
+                distance = ((maps[..., 0] - maps[..., 1]).square() + (maps[..., 2] - maps[..., 3]).square()).sqrt()
+                powered = maps.clamp(min=1e-6).pow(self.p).mean((-2, -1)).pow(1 / self.p)
+                return distance.mean() + powered.mean() + torch.relu(maps).pow(self.p).mean()
+        """,
+    ),
+    Valid(
         "an epsilon, a positive clamp, the norm of torch",
         """
         import torch
@@ -109,6 +126,37 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "neighbours of a flat picture, and the root of a learned power",
+        """
+        import torch
+        from torch import nn
+        from torch.nn import functional as F
+
+        class Pool(nn.Module):
+            def __init__(self, start):
+                super().__init__()
+                self.p = nn.Parameter(torch.ones(1) * start)
+
+            def forward(self, maps):
+                return F.avg_pool2d(maps.clamp(min=0) ** self.p, maps.shape[-2:]) ** (1 / self.p)
+
+        def roughness_loss(x):
+            right = x[:, :, :-1, 1:] - x[:, :, :-1, :-1]
+            down = x[:, :, 1:, :-1] - x[:, :, :-1, :-1]
+            return torch.sqrt(right**2 + down**2).sum()
+        """,
+        (
+            (
+                11,
+                MESSAGE.format(
+                    "F.avg_pool2d(maps.clamp(min=0) ** self.p, maps.shape[-2:]) ** (1 / self.p)",
+                    "a learned power of a relu",
+                ),
+            ),
+            (16, MESSAGE.format("torch.sqrt(right**2 + down**2)", "a square")),
+        ),
+    ),
     Invalid(
         "powers of a probability",
         """

@@ -11,10 +11,16 @@ from esper_audit.rules.file.numerics import unbiased_std_of_one_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.axes import integer
 from esper_audit.source.idioms.numerics.counts import is_mask
-from esper_audit.source.idioms.numerics.deviations import is_minibatch, is_of_batch, is_of_numpy
+from esper_audit.source.idioms.numerics.deviations import (
+    is_minibatch,
+    is_of_batch,
+    is_of_maps,
+    is_of_numpy,
+)
 from esper_audit.source.idioms.numerics.guards import is_replaced, tests_around
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.idioms.zeros.expected_zeros import is_returned
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import terminal_name, text_of
@@ -32,8 +38,9 @@ class UnbiasedStdOfOne(Rule):
 
     What: `(x - x.mean(...)) / x.std(...)`, also with an epsilon, of a mini-batch (over dim 0 in a loss,
     in a module or with an epsilon, a field of the batch of a loop, a range of shuffled indices), of
-    what a mask selects, or of a list that became a tensor (returns, rewards, losses of an episode),
-    with the unbiased estimate, which is the default.
+    what a mask selects, of pictures whose statistic over dim 0 a module returns, or of a list that
+    became a tensor (returns, rewards, losses of an episode), with the unbiased estimate, which is the
+    default.
 
     Why: the estimate divides by n - 1. The last mini-batch of an epoch, an episode of one step or a
     mask with one hit makes it 0 / 0, and one NaN reaches every weight. The epsilon shows that a
@@ -72,7 +79,8 @@ class UnbiasedStdOfOne(Rule):
         ):
             return
         few = _single(call, file)
-        if not few or not _is_normalisation(call, file) or is_replaced(call.node, file):
+        is_used = _is_normalisation(call, file) or _is_statistic(call, file)
+        if not few or not is_used or is_replaced(call.node, file):
             return
         if not _is_size_tested(call, file):
             yield Violation(call.node, MESSAGE.format(" ".join(file.code(call.node).split()), few))
@@ -89,7 +97,7 @@ def _single(call: TensorCall, file: FileView) -> str:
     """Return what the only sample may be, empty if the axis is not one of samples."""
     dimension = call.argument("dim", 0)
     if dimension is not None:
-        is_batch = integer(dimension) == 0 and is_of_batch(call, file)
+        is_batch = integer(dimension) == 0 and (is_of_batch(call, file) or is_of_maps(call, file))
         return "a batch of one" if is_batch else ""
     if is_minibatch(call.subject, file):
         return "a mini-batch of one"
@@ -115,6 +123,15 @@ def _is_collected(call: ast.Call) -> bool:
     """Return whether a tensor is made of a list that the program filled, not of literals."""
     first = call.args[0] if call.args else None
     return isinstance(first, (ast.Name, ast.Attribute, ast.ListComp))
+
+
+def _is_statistic(call: TensorCall, file: FileView) -> bool:
+    """Return whether a module returns what it computes from the deviation over a batch of pictures."""
+    functions = file.functions(call.node)
+    is_forward = bool(functions) and functions[-1].name == "forward"
+    dimension = call.argument("dim", 0)
+    is_batch = dimension is not None and integer(dimension) == 0
+    return is_forward and is_batch and is_of_maps(call, file) and is_returned(call.node, file)
 
 
 def _is_normalisation(call: TensorCall, file: FileView) -> bool:

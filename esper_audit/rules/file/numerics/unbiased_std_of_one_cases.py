@@ -10,6 +10,19 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "a statistic of rows whose first axis is unknown, and one with the biased estimate",
+        """
+        import torch
+        from torch import nn
+
+        class Spread(nn.Module):
+            def forward(self, rows, maps):
+                n, c, h, w = maps.shape
+                spread = maps.std(0, unbiased=False).mean() + rows.std(0).mean()
+                return torch.cat([maps, spread.expand(n, 1, h, w)], 1)
+        """,
+    ),
+    Valid(
         "a channel of an array of numpy",
         """
         import numpy as np
@@ -91,6 +104,20 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "a statistic over a batch of pictures",
+        """
+        import torch
+        from torch import nn
+
+        class Spread(nn.Module):
+            def forward(self, x):
+                b, c, h, w = x.size()
+                extra = x.var(dim=0).add(1e-8).sqrt().mean()
+                return torch.cat([x, extra.expand(b, 1, h, w)], 1)
+        """,
+        ((7, MESSAGE.format("x.var(dim=0)", "a batch of one")),),
+    ),
     Invalid(
         "the returns of an episode",
         """

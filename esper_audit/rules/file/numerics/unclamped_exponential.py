@@ -11,7 +11,8 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import unclamped_exponential_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_without_gradients
-from esper_audit.source.idioms.numerics.guards import has_bound, is_bounded
+from esper_audit.source.idioms.numerics.guards import has_bound, is_bounded, is_bounded_above
+from esper_audit.source.idioms.numerics.importance_weights import is_importance_weight
 from esper_audit.source.idioms.numerics.probabilities import selected
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
@@ -41,7 +42,8 @@ class UnclampedExponential(Rule):
 
     Quiet: a clamp of the difference; a ratio that is clipped afterwards; differences from a maximum
     or a `logsumexp`; `no_grad`; log-variances and other exponents; a function that negates nothing and
-    names no loss, as where a surrogate is maximised under a trust region.
+    names no loss, as where a surrogate is maximised under a trust region, unless it divides the ratios by
+    their own sum or multiplies them step by step.
 
     Off unless selected: a ratio of policies is bounded by a trust region in most algorithms, and
     maintainers keep the formula of the paper.
@@ -72,9 +74,8 @@ class UnclampedExponential(Rule):
         ratio = _log_ratio(call.subject, file)
         if ratio is None or is_without_gradients(call.node, file):
             return
-        if not _is_divergence(call, file) and (
-            _is_clipped(call, file) or not _is_minimised(call, file)
-        ):
+        is_used = _is_minimised(call, file) or is_importance_weight(call.node, file)
+        if not _is_divergence(call, file) and (_is_clipped(call, file) or not is_used):
             return
         yield Violation(call.node, MESSAGE.format(" ".join(file.code(call.node).split()), APART))
 
@@ -127,7 +128,7 @@ def _is_clipped(call: TensorCall, file: FileView) -> bool:
         return False
     names = (n for n in scan(functions[-1], {ast.Name}) if isinstance(n, ast.Name))
     uses = (n for n in names if n.id == target.id and isinstance(n.ctx, ast.Load))
-    return any(is_bounded(use, file) for use in uses)
+    return any(is_bounded_above(use, file) for use in uses)
 
 
 def _is_minimised(call: TensorCall, file: FileView) -> bool:

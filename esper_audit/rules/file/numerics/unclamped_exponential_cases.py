@@ -11,6 +11,23 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "weights that are bounded from above, and a ratio that is neither normalised nor multiplied on",
+        """
+        import torch
+
+        def corrected(new_logp, old_logp, values):
+            ratio = torch.exp(new_logp - old_logp).clamp(max=1.0)
+            acc = torch.zeros(())
+            for t in range(len(values)):
+                acc = values[t] + ratio[t] * acc
+            return acc
+
+        def surrogate(new_logp, old_logp, values):
+            ratio = torch.exp(new_logp - old_logp)
+            return (ratio * values).mean()
+        """,
+    ),
+    Valid(
         "a clamp of the difference",
         """
         import torch
@@ -55,6 +72,32 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "weights over their own sum, of a product of steps, and in a recursion",
+        """
+        import torch
+
+        def estimate(policy, acts, old_logp, values):
+            share = (policy.log_prob(acts) - old_logp).exp()
+            return (share * values).sum() / share.sum().clamp(min=1e-8)
+
+        def per_decision(new_logp, old_logp, values):
+            rho = torch.exp(new_logp - old_logp)
+            return (rho.cumprod(0) * values).sum()
+
+        def trace(new_logp, old_logp, values):
+            c = torch.exp(new_logp - old_logp)
+            acc = torch.zeros(())
+            for t in range(len(values)):
+                acc = values[t] + 0.9 * c[t] * acc
+            return acc
+        """,
+        (
+            (4, MESSAGE.format("(policy.log_prob(acts) - old_logp).exp()")),
+            (8, MESSAGE.format("torch.exp(new_logp - old_logp)")),
+            (12, MESSAGE.format("torch.exp(new_logp - old_logp)")),
+        ),
+    ),
     Invalid(
         "the estimator of a divergence",
         """

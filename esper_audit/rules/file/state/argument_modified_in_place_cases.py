@@ -6,6 +6,22 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "an item of what goes to no layer of torch",
+        """
+        from torch import nn
+
+        class Pair(nn.Module):
+            def __init__(self, width, reader):
+                super().__init__()
+                self.left, self.reader = nn.Linear(width, 4), reader
+
+            def forward(self, a, b, missing=None):
+                if missing is not None:
+                    b[missing] = 0.0
+                return self.left(a) + self.reader(b)
+        """,
+    ),
+    Valid(
         "a copy that is written while the argument stays",
         """
         import torch
@@ -376,6 +392,28 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "what only a layer of the object shows to be a tensor",
+        """
+        from torch import nn
+
+        class Pair(nn.Module):
+            def __init__(self, width):
+                super().__init__()
+                self.left, self.right = nn.Linear(width, 4), nn.Linear(width, 4)
+
+            def forward(self, a, b, missing=None):
+                if missing is not None:
+                    b[missing] = 0.0
+                return self.left(a) + self.right(b)
+        """,
+        (
+            (
+                10,
+                "`b[missing] = 0.0` in `forward` changes the caller's `b`. Write into a copy.",
+            ),
+        ),
+    ),
     Invalid(
         "rows of the features of a forward",
         """

@@ -12,6 +12,8 @@ from esper_audit.source.idioms.aliasing.tensor_parameters import (
     ArgumentKind,
     argument_kind,
 )
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -30,6 +32,29 @@ def is_tensor_of_forward(write: ArgumentWrite, function: Function, file: FileVie
     )
 
 
+def _is_input_of_layer(name: str, function: Function, file: FileView) -> bool:
+    """Return whether a method passes a name to a layer of torch that its object holds."""
+    table = file.once(class_table)
+    owner = table.owner(function)
+    if owner is None:
+        return False
+    family = table.family(owner)
+    for call in scan(function, {ast.Call}):
+        holder, _, layer = (
+            dotted(call.func).partition(".") if isinstance(call, ast.Call) else ("",) * 3
+        )
+        if holder != "self" or not isinstance(call, ast.Call) or name not in map(dotted, call.args):
+            continue
+        made = [use.value for use in family.bindings(layer)]
+        if made and all(_is_layer(value, file) for value in made):
+            return True
+    return False
+
+
+def _is_layer(value: ast.expr | None, file: FileView) -> bool:
+    return isinstance(value, ast.Call) and (file.resolve(value.func) or "").startswith("torch.nn.")
+
+
 def is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> bool:
     """Return whether what is written is a tensor of the caller, or an item that is replaced."""
     target = write.target.value if isinstance(write.target, ast.Subscript) else write.target
@@ -42,6 +67,8 @@ def is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> bo
         # A parameter that is filled as a whole is a destination.
         return dotted(write.target) != write.parameter
     if kind is ArgumentKind.TENSOR or (kind is ArgumentKind.CONTAINER and write.part == ITEM):
+        return True
+    if kind is ArgumentKind.UNKNOWN and _is_input_of_layer(name, function, file):
         return True
     if kind is ArgumentKind.OTHER or not isinstance(key, ast.Name):
         return False

@@ -30,6 +30,15 @@ def is_neutral(operand: ast.expr, truth: bool, file: FileView) -> bool:
     return isinstance(above, ast.BoolOp) and isinstance(above.op, ast.And) is truth
 
 
+def is_left_early(found: ConstantCondition, file: FileView) -> bool:
+    """Return whether a test for None, one way of an `or`, is about values for which the function has ended."""
+    test = found.test
+    is_none_test = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is)
+    is_by_test = TESTED_LINE.match(found.known.reason) is not None
+    is_dead = is_none_test and is_by_test and not found.known.truth
+    return is_dead and not _deciding(found, file)
+
+
 def is_nested_wrongly(found: ConstantCondition, file: FileView) -> bool:
     """Return whether a branch does what the `else` of the condition around it does as well.
 

@@ -17,6 +17,7 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues, LocalValue
 from esper_audit.source.syntax.names import parameters, terminal_name, text_of
 
+MAPS = 4
 BATCHES = re.compile(r"(?i)batch|sampler|^get$|^sample|^iterate|^range$|generator")
 
 
@@ -35,6 +36,19 @@ def is_of_batch(call: TensorCall, file: FileView) -> bool:
     has_epsilon = any(isinstance(d, ast.BinOp) and isinstance(d.op, ast.Add) for d in divisions)
     # A layer has a first axis that its caller chooses: frames, or a batch that batch norm refuses too.
     return has_epsilon and not is_differentiated(call.node, file)
+
+
+def is_of_maps(call: TensorCall, file: FileView) -> bool:
+    """Return whether dim 0 is the batch of pictures or volumes: the function takes their shape apart."""
+    functions = file.functions(call.node)
+    measured = text_of(call.subject)
+    assigned = (n for n in (walk(functions[-1]) if functions else ()) if isinstance(n, ast.Assign))
+    return any(
+        isinstance(node.targets[0], ast.Tuple)
+        and len(node.targets[0].elts) >= MAPS
+        and text_of(node.value) in (f"{measured}.shape", f"{measured}.size()")
+        for node in assigned
+    )
 
 
 def is_of_numpy(call: TensorCall, file: FileView) -> bool:

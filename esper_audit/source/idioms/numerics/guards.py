@@ -37,6 +37,16 @@ def is_bounded(node: ast.expr, file: FileView) -> bool:
     return any(BOUNDING.search(terminal_name(call.func)) for call in calls_around(node, file))
 
 
+def is_bounded_above(node: ast.expr, file: FileView) -> bool:
+    """Return whether a call around a node bounds its value, and not from below alone."""
+    return any(
+        BOUNDING.search(name := terminal_name(call.func))
+        and not name.startswith(("clamp_min", "maximum"))
+        and {k.arg for k in call.keywords} != {"min"}
+        for call in calls_around(node, file)
+    )
+
+
 def has_bound(node: ast.expr) -> bool:
     """Return whether a part of an expression bounds its value."""
     calls = (part for part in walk(node) if isinstance(part, ast.Call))

@@ -55,7 +55,10 @@ def _squared(node: ast.AST, file: FileView) -> Iterator[ast.expr]:
 
 
 def is_difference(node: ast.expr, file: FileView) -> bool:
-    """Return whether a value is the difference of two tensors that are no parts or means of one."""
+    """Return whether a value is the difference of two tensors that are no parts or means of one.
+
+    The difference of all neighbours in a tensor is 0 wherever that is flat.
+    """
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
         return False
     sides = (node.left, node.right)
@@ -63,10 +66,18 @@ def is_difference(node: ast.expr, file: FileView) -> bool:
         return False
     names = [_base(side) for side in sides]
     if all(isinstance(side, ast.Subscript) for side in sides) and names[0] == names[1]:
-        return False
+        return all(map(_is_of_ranges, sides))
     found = file.once(ValueOrigins).of(node.right, calls=0)
     calls = [part for each in found for part in walk(each) if isinstance(part, ast.Call)]
     return not any(terminal_name(call.func) in AVERAGES for call in calls)
+
+
+def _is_of_ranges(node: ast.expr) -> bool:
+    """Return whether a part of a tensor is a range on each axis, as for the neighbours of all elements."""
+    index = node.slice if isinstance(node, ast.Subscript) else node
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    is_whole = (isinstance(p, ast.Constant) and p.value is Ellipsis for p in parts)
+    return all(isinstance(p, ast.Slice) or whole for p, whole in zip(parts, is_whole, strict=True))
 
 
 def _is_argument(node: ast.expr, file: FileView) -> bool:

@@ -6,13 +6,22 @@ import ast
 
 from esper_audit.source.idioms.numerics.ema_update import literal_number
 from esper_audit.source.idioms.numerics.probabilities import PROBABILITIES, SELECTING, probability
-from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
-from esper_audit.source.idioms.numerics.value_origins import first_reason
+from esper_audit.source.idioms.numerics.tensor_calls import (
+    TensorCall,
+    enclosing_family,
+    tensor_call,
+)
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, first_reason
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, parameters, text_of
 
 DEEPEST = 8
-REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "amax", "max", "min", "amin"})
+REDUCTIONS = frozenset(
+    {"sum", "mean", "nansum", "nanmean", "amax", "max", "min", "amin"}
+    | {"adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"}
+    | {"avg_pool1d", "avg_pool2d", "avg_pool3d"}
+)
+LEARNED_POWER = "a learned power of a relu"
 # What operations return a value that is 0 where their operand vanishes.
 VANISHING = {
     "square": "a square",
@@ -38,14 +47,43 @@ def _reason(node: ast.expr, file: FileView, depth: int) -> str:
     if call.name in PROBABILITIES:
         return PROBABILITIES[call.name]
     if call.name == "pow":
-        return "a square" if _is_even(call.argument("exponent", 0)) else ""
+        return _of_power(call.subject, call.argument("exponent", 0), file)
     if call.name in ("clamp", "clip", "clamp_min"):
         return _of_clamp(call)
     is_one_operand = call.name in REDUCTIONS or call.name in SELECTING
     return zero_reason(call.subject, file, depth) if is_one_operand else ""
 
 
+def _of_power(base: ast.expr, exponent: ast.expr | None, file: FileView) -> str:
+    if exponent is not None and is_learned(exponent, file):
+        return LEARNED_POWER if _is_cut_at_zero(base, file) else ""
+    return "a square" if _is_even(exponent) else ""
+
+
+def is_learned(node: ast.expr, file: FileView) -> bool:
+    """Return whether a value is a parameter that the object learns."""
+    family = enclosing_family(node, file)
+    owner, _, name = dotted(node).partition(".")
+    if family is None or owner != "self":
+        return False
+    made = [use.value for use in family.bindings(name)]
+    return bool(made) and all(
+        isinstance(call, ast.Call) and file.resolve(call.func) == "torch.nn.Parameter"
+        for call in made
+    )
+
+
+def _is_cut_at_zero(node: ast.expr, file: FileView) -> bool:
+    for origin in file.once(ValueOrigins).of(node):
+        call = tensor_call(origin, file)
+        if call is not None and (call.name == "relu" or _of_clamp(call)):
+            return True
+    return False
+
+
 def _of_arithmetic(node: ast.BinOp, file: FileView, depth: int) -> str:
+    if isinstance(node.op, ast.Pow) and is_learned(node.right, file):
+        return _of_power(node.left, node.right, file)
     is_own_product = isinstance(node.op, ast.Mult) and text_of(node.left) == text_of(node.right)
     if isinstance(node.op, ast.Pow) or is_own_product:
         # A number of the object, such as `self.scale**2`, is no tensor that vanishes.
@@ -75,7 +113,7 @@ def _is_number(node: ast.expr, file: FileView) -> bool:
 
 
 def _of_clamp(call: TensorCall) -> str:
-    lowest = call.argument("min", 0)
+    lowest = call.argument("min", 0) if call.name.startswith("cl") else None
     return "a clamp at 0" if lowest is not None and literal_number(lowest) == 0 else ""
 
 
