@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,12 @@ def test_what_a_distribution_computed_meanwhile_is_not_given_again() -> None:
     value = value_of(given)
     assert isinstance(value, CallSpec)
     assert [*value.kwargs] == ["logits"]
+
+
+def test_a_covariance_that_is_positive_definite_but_for_rounding_is_drawn_so() -> None:
+    given = distributions.MultivariateNormal(torch.zeros(3), COVARIANCE)
+    given.covariance_matrix = torch.ones(3, 3)
+    assert torch.linalg.cholesky(drawn_again(given).covariance_matrix).isfinite().all()
 
 
 def test_describing_a_distribution_leaves_nothing_in_it() -> None:
@@ -249,3 +256,34 @@ def test_a_program_makes_a_distribution_once() -> None:
     )
     assert text.count("Normal(") == 1
     assert "first = module(given, x)\nsecond = module(given, x)" in text
+
+
+class Layer(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.mix(x)
+        return mixed
+
+
+def test_a_copied_layer_is_recorded_as_the_layer_that_it_was_copied_from() -> None:
+    # In a process of its own: the hooks of a recorder stay.
+    program = f"""
+import copy, pickle, sys, torch
+sys.path[:0] = {[str(Path(__file__).parent)]}
+from esper_audit.probes.recording.recorder import Recorder
+found = []
+Recorder(lambda kind: kind.__name__ == "Layer", found.append).install()
+from test_recorded_values import Layer
+layer = Layer(6)
+copy.deepcopy(layer)(torch.randn(2, 6))
+pickle.loads(pickle.dumps(layer))(torch.randn(3, 6))
+print([(one.build, one.call and one.call["args"][0]["tensor"]) for one in found])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    built = {"args": [6]}
+    assert ran.stdout.strip() == str([(built, None), (built, [2, 6])])

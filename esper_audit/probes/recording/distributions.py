@@ -14,9 +14,10 @@ from torch.distributions import Distribution, constraints
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.measure.output_tree import LAZY_MATRICES, is_lazy_matrix
 from esper_audit.probes.recipes.values import CallSpec, TensorSpec, Value
-from esper_audit.probes.recording.tensor_values import diagonal_matrix, is_small
+from esper_audit.probes.recording.tensor_values import diagonal_matrix, is_small, is_symmetric
 
 LEAST_PREFIX = 4  # `base_distribution` is kept as `base_dist`
+OF_MATRICES = (constraints.positive_definite, constraints.lower_cholesky)
 Describe = Callable[[Any], Value]
 
 
@@ -49,8 +50,11 @@ def lazy_matrix_call(matrix: Any, describe: Describe) -> CallSpec:
 
     They are computed on a copy, so that the command's own matrix caches nothing.
     """
-    dense: Tensor = matrix.clone().to_dense()
-    return CallSpec(f"{LAZY_MATRICES}:to_linear_operator", (describe(dense.detach()),))
+    dense: Tensor = matrix.clone().to_dense().detach()
+    value = describe(dense)
+    if isinstance(value, TensorSpec) and is_symmetric(dense):  # positive definite but for rounding
+        value = diagonal_matrix(dense, value)
+    return CallSpec(f"{LAZY_MATRICES}:to_linear_operator", (value,))
 
 
 def _with_own_matrices(distribution: Distribution) -> Distribution:
@@ -84,7 +88,7 @@ def _described(value: Any, constraint: Any, describe: Describe) -> Value:
     if not isinstance(value, Tensor):
         return describe(value)
     value = value.detach()
-    if constraint is constraints.lower_cholesky and value.numel():
+    if constraint in OF_MATRICES and value.numel():
         spec = describe(value)
         return diagonal_matrix(value, spec) if isinstance(spec, TensorSpec) else spec
     if value.numel() and constraint is not None and _is_exact(constraint):

@@ -25,6 +25,7 @@ MOST_KEPT = 4  # distinct signatures of a class, the cheapest
 COPIERS = frozenset(
     {"__newobj__", "__newobj_ex__", "_reconstruct", "__deepcopy__", "__copy__", "__reduce_ex__"}
 )
+COPIER = "_reconstruct"  # the function of `copy` whose `x` is what it copies
 UNCOUNTED = 1 << 40  # the cost of a module whose parameters have no size yet
 
 
@@ -52,6 +53,7 @@ class Recorder:
         self._wanted: dict[type, bool] = {}
         self._keep = keep
         self._built: dict[int, tuple[weakref.ref[nn.Module], CallSpec | str]] = {}
+        self._copied: set[int] = set()
         self._described: Counter[type] = Counter()
         self._kept: dict[tuple[type, bool], dict[str, int]] = {}
         self._patched: set[type] = set()
@@ -89,7 +91,10 @@ class Recorder:
     def _new(self, kind: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
         new = super(nn.Module, kind).__new__
         module = new(kind) if new is object.__new__ else new(kind, *args, **kwargs)
-        if not isinstance(module, nn.Module) or _is_copying(args, kwargs):
+        if not isinstance(module, nn.Module):
+            return module
+        if _is_copying(args, kwargs):
+            self._note_copy(module)
             return module
         if self._is_wanted(kind):
             for owner in kind.__mro__:
@@ -100,6 +105,8 @@ class Recorder:
         return module
 
     def _note(self, module: nn.Module, kind: type, args: Any, kwargs: Any) -> None:
+        if not args and not kwargs and _needs_arguments(kind):
+            return  # it is unpickled
         found: CallSpec | str
         try:
             arguments = self._arguments(args, kwargs)
@@ -113,6 +120,17 @@ class Recorder:
         self._built[key] = (weakref.ref(module, lambda _: self._built.pop(key, None)), found)
         if self._is_wanted(kind):
             self._record(module, found, None)
+
+    def _note_copy(self, module: nn.Module) -> None:
+        """Keep the construction of the module that is being copied for its copy."""
+        caller = sys._getframe(2)  # noqa: SLF001  # of `copy`, or what makes the new object for it
+        frames = [frame for frame in (caller, caller.f_back) if frame is not None]
+        original = next((f.f_locals.get("x") for f in frames if f.f_code.co_name == COPIER), None)
+        found = self._found(original) if isinstance(original, nn.Module) else None
+        if found is not None:
+            key = id(module)
+            self._built[key] = (weakref.ref(module, lambda _: self._built.pop(key, None)), found)
+            self._copied.add(key)
 
     def _arguments(self, args: Any, kwargs: Any) -> Arguments:
         self._active.is_describing = True
@@ -129,8 +147,10 @@ class Recorder:
 
         @functools.wraps(original)
         def setstate(module: nn.Module, state: Any) -> Any:
-            # A copy or an unpickled module was not built by its constructor.
-            self._built.pop(id(module), None)
+            # An unpickled module was not built by its constructor, and a copy like another one.
+            if id(module) not in self._copied:
+                self._built.pop(id(module), None)
+            self._copied.discard(id(module))
             return original(module, state)
 
         return setstate
@@ -209,6 +229,18 @@ def _is_copying(args: Any, kwargs: Any) -> bool:
     if args or kwargs:
         return False
     return sys._getframe(2).f_code.co_name in COPIERS  # noqa: SLF001  # the caller's frame
+
+
+@functools.cache
+def _needs_arguments(kind: type) -> bool:
+    """Return whether a class cannot be constructed without arguments."""
+    try:
+        inspect.signature(kind).bind()
+    except TypeError:
+        return True
+    except ValueError:  # a constructor without a signature
+        return False
+    return False
 
 
 @functools.cache

@@ -46,13 +46,19 @@ def tensor_spec(tensor: Tensor) -> TensorSpec:
 
 def is_covariance(tensor: Tensor) -> bool:
     """Return whether a tensor is one or more symmetric, positive definite matrices, and no counts."""
+    if not is_symmetric(tensor) or torch.equal(tensor, tensor.round()):
+        return False
+    return bool((torch.linalg.cholesky_ex(tensor.double()).info == 0).all())
+
+
+def is_symmetric(tensor: Tensor) -> bool:
+    """Return whether a tensor is one or more symmetric matrices with a positive diagonal."""
     shape = tensor.shape
     if len(shape) < 2 or shape[-1] != shape[-2] or shape[-1] < 2 or not is_small(shape):
         return False
     if not tensor.is_floating_point() or not torch.allclose(tensor, tensor.mT):
         return False
-    is_whole = torch.equal(tensor, tensor.round())
-    return not is_whole and bool((torch.linalg.cholesky_ex(tensor.double()).info == 0).all())
+    return bool((tensor.diagonal(dim1=-2, dim2=-1) > 0).all())
 
 
 def diagonal_matrix(matrix: Tensor, spec: TensorSpec) -> CallSpec:
