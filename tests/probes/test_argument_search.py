@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.findings.coverage import Stage
-from esper_audit.probes.discovery.argument_use import attributes_read, classes_with
+from esper_audit.probes.discovery.construction.argument_use import attributes_read, classes_with
 from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.recipes.recipe import Recipe
 

@@ -137,10 +137,11 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
 def test_constructions_and_calls_become_recipes(recording: Recording) -> None:
     assert "recorded 2 classes in recipes.yaml" in recording.ran.err
     assert "a lambda" not in recording.ran.err  # the class has another recipe
-    smaller, block, wrapped = recording.recipes
+    copied, smaller, block, wrapped = recording.recipes
     settings = {"width": 6, "act": {"call": "torch.nn.modules.activation:GELU"}}
     build = {"args": [{"call": "flow.parts:Settings", "kwargs": settings}]}
-    assert smaller["build"] == block["build"] == build
+    assert copied["build"] == smaller["build"] == block["build"] == build
+    assert copied["call"] == {"args": [{"dict": {"features": {"tensor": [1, 1, 6], "high": 1.0}}}]}
     features = {"tensor": [2, 3, 6], "high": 1.0}
     assert block["call"] == {"args": [{"dict": {"features": features}}], "kwargs": {"scale": 2.0}}
     assert wrapped["build"] == {"args": [{"call": "flow.parts:Block", **build}]}

@@ -10,13 +10,13 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from esper_audit.probes.discovery.failure import TrialFailure
-from esper_audit.probes.discovery.guesses import (
+from esper_audit.probes.discovery.construction.guesses import (
     annotation_text,
     guesses_for,
     matching_row,
     required_parameters,
 )
+from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.layouts import BATCH, LENGTH, grid_of, length_of
 from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, tensors_in
 
@@ -138,12 +138,12 @@ def with_optional(
     """Yield the call with an argument that may be left out added where a failure asks for it."""
     specs = tensors_in(call)
     is_none = "NoneType" in failure.message
+    said = frozenset(re.findall(r"\w+", failure.message)) - {""}
     for number, parameter in enumerate(inspect.signature(forward).parameters.values()):
         name = parameter.name
         is_given = name in call.kwargs or number < len(call.args)
-        is_meant = re.search(rf"\b{re.escape(name)}\b", failure.message) or (
-            is_none and parameter.default is None and name in failure.names
-        )
+        is_said = any(name == word or name.endswith(f"_{word}") for word in said)
+        is_meant = is_said or (is_none and parameter.default is None and name in failure.names)
         if specs and is_meant and not is_given and parameter.kind in NAMED:
             values = _values_of(parameter, specs[0])
             yield from (call.with_value(name, value) for value in values if value is not None)

@@ -17,7 +17,7 @@ from torch.overrides import resolve_name
 from esper_audit.findings.coverage import NOT_CHECKED, ClassCoverage, Stage
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.probes.discovery.classes import find_classes as find_classes
-from esper_audit.probes.discovery.guesses import guess_table
+from esper_audit.probes.discovery.construction.guesses import guess_table
 from esper_audit.probes.discovery.lengths import length_problem
 from esper_audit.probes.discovery.observation import observe_calls as observe_calls
 from esper_audit.probes.discovery.search import find_recipe

@@ -12,7 +12,7 @@ from torch import nn
 
 from esper_audit.findings.coverage import RecipeOrigin, Stage
 from esper_audit.probes.discovery.call_repair import repaired_calls
-from esper_audit.probes.discovery.constructor import ConstructorSearch
+from esper_audit.probes.discovery.construction.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.inputs import (
     Lists,

@@ -10,17 +10,18 @@ from functools import cache
 import torch
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.discovery.argument_use import (
-    attributes_of_name,
+from esper_audit.probes.discovery.construction.argument_use import (
     attributes_read,
     classes_with,
     record_classes,
 )
-from esper_audit.probes.discovery.constructor_repair import (
+from esper_audit.probes.discovery.construction.constructor_repair import (
     LACKING,
     NOT_A_SEQUENCE,
     QUOTED,
+    is_layer,
     is_of_type,
+    is_plain,
     made_equal,
     named_keywords,
     of_other_form,
@@ -28,18 +29,23 @@ from esper_audit.probes.discovery.constructor_repair import (
     said_words,
     with_keyword,
 )
-from esper_audit.probes.discovery.failure import TrialFailure, failure_of
-from esper_audit.probes.discovery.guesses import (
+from esper_audit.probes.discovery.construction.guesses import (
     annotated_classes,
     guesses_for,
     parameters_of,
 )
+from esper_audit.probes.discovery.construction.settings import (
+    NAMESPACE,
+    completed_settings,
+    namespace_call,
+    settings_calls,
+)
+from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.recipes.materialise import materialise
 from esper_audit.probes.recipes.values import (
     Arguments,
     CallSpec,
     NameSpec,
-    TensorSpec,
     Value,
 )
 from esper_audit.probes.subject.class_source import is_own_module
@@ -50,13 +56,6 @@ DOWNLOADS = re.compile(r"pretrain|download|weights|checkpoint", re.IGNORECASE)
 OTHER_LAYER = re.compile(r"mat1 and mat2|weight of size|normalized_shape|channels|dimension")
 WRONG_TYPE = re.compile(r"TypeError|AttributeError|isinstance|\btypes?\b")
 WANTED_KEYWORD = re.compile(r"(\w+)\.forward\(\) got an unexpected keyword argument '(\w+)'")
-NAMESPACE = "types:SimpleNamespace"
-# What has the methods of a built-in type is one.
-BUILT_IN: tuple[tuple[frozenset[str], Value], ...] = (
-    (frozenset(dir(dict)), {}),
-    (frozenset(dir(str)), "mean"),
-    (frozenset(dir(torch.Tensor)), TensorSpec((32,))),
-)
 MOST_NESTED_BUILDS = 12
 MOST_CANDIDATES = 3
 MOST_TRIED = 8
@@ -123,11 +122,13 @@ class ConstructorSearch:
 
     def _guesses(self, name: str) -> tuple[Value, ...]:
         if name not in self.guesses:
+            is_own = name in self.parameters
             parameter = self.parameters.get(name) or inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY
             )
+            settings = settings_calls(self.kind, parameter, self.depth) if is_own else ()
             nested = nested_calls(parameter, self.depth)
-            self.guesses[name] = (*nested, *guesses_for(parameter, self.depth))
+            self.guesses[name] = (*settings, *nested, *guesses_for(parameter, self.depth))
         return self.guesses[name]
 
     def _alternatives(self, arguments: Arguments, name: str) -> Iterator[Arguments]:
@@ -180,7 +181,8 @@ class ConstructorSearch:
                 for other in values_with(self.kind, wanted, value, self.depth):
                     yield arguments.with_value(name, other)
                 if not isinstance(value, (CallSpec, NameSpec)):
-                    yield arguments.with_value(name, self._namespace(name, lacking[2]))
+                    made = namespace_call(self.kind, name, lacking[2], self._guesses)
+                    yield arguments.with_value(name, made)
 
     def lacking_in_call(
         self, arguments: Arguments, failure: TrialFailure | None
@@ -192,8 +194,9 @@ class ConstructorSearch:
         for name in failure.names if NOT_A_SEQUENCE.search(failure.message) else ():
             if name in arguments.kwargs:
                 yield from of_other_form(arguments, name, failure)
+        yield from self._completed(arguments, failure)
         if OTHER_LAYER.search(failure.message):
-            layers = [k for k, v in arguments.kwargs.items() if _is_layer(v)]
+            layers = [k for k, v in arguments.kwargs.items() if is_layer(v)]
             yield from (one for k in layers for one in self._alternatives(arguments, str(k)))
         unexpected = WANTED_KEYWORD.search(failure.message)
         for key, value in arguments.kwargs.items() if unexpected else ():
@@ -202,22 +205,27 @@ class ConstructorSearch:
                 for other in values_with(self.kind, wanted, value, self.depth, unexpected[2]):
                     yield arguments.with_value(str(key), other)
 
+    def _completed(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+        """Yield the arguments with what is None in them, or in settings in them, given."""
+        lacking = LACKING.search(failure.message)
+        owner, attribute = lacking.groups() if lacking else ("", "")
+        for name in failure.names if owner == "NoneType" else ():
+            if name in self.parameters and self.parameters[name].default is None:
+                yield from self._alternatives(arguments, name)
+        for key, value in arguments.kwargs.items():
+            if isinstance(value, CallSpec):
+                wanted = attribute if is_of_type(value, owner) else ""
+                for other in completed_settings(value, failure.names, wanted, self._guesses):
+                    yield arguments.with_value(str(key), other)
+
     def _records(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield the arguments with a list of records of the package where items are of a wrong type."""
         if not WRONG_TYPE.search(failure.sentence()) or self.depth >= DEEPEST:
             return
-        lists = [k for k, v in arguments.kwargs.items() if isinstance(v, list) and _is_plain(v)]
+        lists = [k for k, v in arguments.kwargs.items() if isinstance(v, list) and is_plain(v)]
         kinds = record_classes(self.kind)[:MOST_CANDIDATES] if lists else []
         for call in filter(None, (working_call(kind, self.depth + 1) for kind in kinds)):
             yield from (arguments.with_value(str(key), [call]) for key in lists)
-
-    def _namespace(self, name: str, attribute: str) -> Value:
-        """Return settings with all attributes that the file of the class reads of a parameter."""
-        for methods, value in BUILT_IN:
-            if attribute in methods:
-                return value
-        names = {attribute: None} | dict.fromkeys(attributes_of_name(self.kind, name))
-        return CallSpec(NAMESPACE, (), {one: self._guesses(one)[0] for one in names})
 
     def _of_settings(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield the arguments with an attribute of a settings object that the failing lines name replaced."""
@@ -227,16 +235,6 @@ class ConstructorSearch:
             for name in failure.names if value.kwargs else ():
                 for guess in self._guesses(name) if name in value.kwargs else ():
                     yield arguments.with_value(str(key), with_keyword(value, name, guess))
-
-
-def _is_plain(values: list[Value]) -> bool:
-    """Return whether all values are numbers."""
-    return all(isinstance(value, (int, float)) for value in values)
-
-
-def _is_layer(value: Value) -> bool:
-    """Return whether a value is a layer of torch."""
-    return isinstance(value, (CallSpec, NameSpec)) and value.path.startswith("torch.nn:")
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:

@@ -46,6 +46,16 @@ def is_of_type(value: Value, name: str) -> bool:
     return type(value).__name__ == name
 
 
+def is_plain(values: list[Value]) -> bool:
+    """Return whether all values are numbers."""
+    return all(isinstance(value, (int, float)) for value in values)
+
+
+def is_layer(value: Value) -> bool:
+    """Return whether a value is a layer of torch."""
+    return isinstance(value, (CallSpec, NameSpec)) and value.path.startswith("torch.nn:")
+
+
 def made_equal(arguments: Arguments, message: str) -> Iterator[Arguments]:
     """Yield the arguments with those that a message calls equal made so."""
     if not EQUAL.search(message):

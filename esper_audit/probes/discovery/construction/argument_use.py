@@ -57,7 +57,7 @@ def classes_with(kind: type, attributes: Iterable[str], keyword: str = "") -> li
     words = "|".join(map(re.escape, sorted(wanted | {keyword} - {""})))
     is_near = re.compile(rf"\b(?:{words})\b\s*[:=(,)]").search
     ranked: list[tuple[int, int, type]] = []
-    for number, candidate in enumerate(_package_classes(kind.__module__.partition(".")[0])):
+    for number, candidate in enumerate(package_classes(kind.__module__.partition(".")[0])):
         file = vars(sys.modules[candidate.__module__]).get("__file__") or ""
         if candidate is kind or not is_near(text_of_file(file)):
             continue
@@ -71,7 +71,7 @@ def record_classes(kind: type) -> list[type]:
     """Return the dataclasses and named tuples of the package of a class, those of its own module first."""
     found = [
         one
-        for one in _package_classes(kind.__module__.partition(".")[0])
+        for one in package_classes(kind.__module__.partition(".")[0])
         if (dataclasses.is_dataclass(one) or (issubclass(one, tuple) and "_fields" in dir(one)))
         and not issubclass(one, nn.Module)
     ]
@@ -131,7 +131,8 @@ def _classes_in(path: str) -> FILE_CLASSES:
 
 
 @cache
-def _package_classes(package: str) -> list[type]:
+def package_classes(package: str) -> list[type]:
+    """Return the classes that the imported modules of a package define."""
     modules = [
         m for n, m in sys.modules.items() if n.partition(".")[0] == package and m is not None
     ]

@@ -1,0 +1,1 @@
+"""The arguments of a constructor: `constructor` searches, `guesses` has likely values, `settings` makes small ones."""
