@@ -217,6 +217,20 @@ VALID = (
 )
 INVALID = (
     Invalid(
+        "scores whose padding is masked before",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+        class Pooling(nn.Module):
+            def forward(self, states, valid):
+                energy = self.score(states).squeeze(-1)
+                energy = energy.masked_fill(~valid, -1e4)
+                alpha = F.softmax(energy, 0)
+                return (alpha.unsqueeze(-1) * states).sum(dim=1), alpha
+        """,
+        ((7, "the weights are normalised over dim 0, but line 8 sums them over dim 1"),),
+    ),
+    Invalid(
         "the axis of the heads, of parts of one tensor",
         """
         import torch

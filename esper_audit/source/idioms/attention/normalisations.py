@@ -196,7 +196,7 @@ def _is_scored(softmax: TensorCall, contraction: Contraction, file: FileView) ->
     call = tensor_call(contraction.node, file) if is_sum else None
     if call is None or call.name != "sum":
         return False
-    scores = file.once(ValueOrigins).of(softmax.subject, calls=0)
+    scores = file.once(ValueOrigins).of(softmax.subject, _kept, calls=0)
     scored = {name for score in scores if isinstance(score, ast.Call) for name in _names(score)}
     return any(not scored.isdisjoint(_names(other)) for other in contraction.others)
 
