@@ -31,6 +31,9 @@ def _tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+ENCODED = "holds its code as encoded data, which no rule can read"
+
+
 def output(style: str) -> Ran:
     ran = command("check", "--format", style)
     assert ran.status == 3
@@ -58,6 +61,16 @@ def test_text_names_contracts_fixes_and_what_was_not_looked_at() -> None:
     assert last.startswith(
         "4 findings (1 P2, 3 P3) in 2 of 5 files, 1 authorised, 1 NOT LOOKED AT; "
     )
+
+
+def test_text_names_some_of_many_files_that_were_not_looked_at_for_one_reason() -> None:
+    encoded = f"__guard__({'x' * 2000!r})\n"
+    write(Path.cwd(), {f"guarded{i}.py": encoded for i in range(9)})
+    named = output("text").not_looked_at
+    assert named[:2] == [f"guarded{i}.py: {ENCODED}" for i in range(2)]
+    assert named[5] == f"and 4 more: {ENCODED}"
+    assert named[6].startswith("odd.py:2: does not parse")
+    assert "10 NOT LOOKED AT" in output("text").out
 
 
 def test_text_of_our_own_fits_eighty_columns() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from esper_audit.findings.audit import Audit
-from esper_audit.findings.finding import EvidenceLevel, Finding
+from esper_audit.findings.finding import EvidenceLevel, Finding, NotAnalysed
 from esper_audit.findings.probe_record import (
     READING,
     Verdict,
@@ -32,6 +32,7 @@ from esper_audit.text.terminal import (
 
 SEVERITY_STYLES = {"P0": "bold red", "P1": "red", "P2": "red", "P3": "yellow", "P4": "dim"}
 MOST_LINES = 9
+MOST_ALIKE = 5  # files that were not looked at for one reason; all are in the JSON
 GUTTER = 12  # columns before the code of a frame
 CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 
@@ -208,8 +209,15 @@ def _not_analysed(audit: Audit) -> Iterator[StyledText]:
     if not audit.not_analysed:
         return
     yield StyledText("Not looked at\n", "bold red")
+    alike: dict[tuple[str, str], list[NotAnalysed]] = {}
     for problem in audit.not_analysed:
-        yield StyledText(wrapped(problem.sentence(), "  ", "  "))
+        alike.setdefault((problem.reason, problem.check), []).append(problem)
+    for problems in alike.values():
+        more = len(problems) - MOST_ALIKE
+        for problem in problems[: MOST_ALIKE if more > 1 else None]:
+            yield StyledText(wrapped(problem.sentence(), "  ", "  "))
+        if more > 1:
+            yield StyledText(wrapped(f"and {more} more: {problems[0].reason}", "  ", "  "))
     yield StyledText("\n")
 
 

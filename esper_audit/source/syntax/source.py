@@ -22,6 +22,10 @@ MOST_DIGITS = sys.int_info.default_max_str_digits
 MOST_BITS = int(MOST_DIGITS * math.log2(10))
 LONG_INTEGER = re.compile(rb"0[xXoObB][0-9a-fA-F_]{%d}" % (MOST_BITS // 4))
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\\U0000[dD][89a-fA-F]")
+# A file of code that is encoded, as PyArmor and `exec(b64decode(...))` have it.
+MOST_STATEMENTS_OF_LOADER = 8
+SHORTEST_CODE = 1000
+ENCODED_PART = 0.8
 
 
 class Source:
@@ -107,6 +111,8 @@ def parse(path: str, data: bytes) -> Source | NotAnalysed:
         return NotAnalysed(path, f"an integer of more than {MOST_DIGITS} digits", line=line)
     if SURROGATE.search(data):
         _escape_surrogates(tree)
+    if len(tree.body) <= MOST_STATEMENTS_OF_LOADER and _is_encoded(tree, text):
+        return NotAnalysed(path, "holds its code as encoded data, which no rule can read")
     return Source(path, data, text, tree)
 
 
@@ -118,6 +124,16 @@ def _line_of_long_integer(tree: ast.Module) -> int:
 
 def _is_long_integer(value: object) -> bool:
     return isinstance(value, int) and value.bit_length() > MOST_BITS
+
+
+def _is_encoded(tree: ast.Module, text: str) -> bool:
+    """Return whether nearly all of a file is one literal that a statement of the module hands to a call."""
+    calls = [
+        s.value for s in tree.body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)
+    ]
+    literals = (node for call in calls for node in scan(call, {ast.Constant}))
+    lengths = (len(ast.get_source_segment(text, node) or "") for node in literals)
+    return len(text) > SHORTEST_CODE and max(lengths, default=0) > ENCODED_PART * len(text)
 
 
 def _escape_surrogates(tree: ast.Module) -> None:
