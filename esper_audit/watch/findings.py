@@ -51,7 +51,7 @@ def audit_command(project: Project, request: WatchRequest) -> tuple[Audit, Watch
         root=project.root,
         findings=sorted(findings, key=lambda finding: finding.order),
         suppressed=[],
-        not_analysed=sorted(_not_looked_at(request, result)),
+        not_analysed=sorted(_not_looked_at(result)),
         files=len(_files(result)),
         checks=sorted(wanted),
         off=sorted(known.keys() - set(wanted)),
@@ -99,7 +99,7 @@ def _at_line(check: type[Check], file: str, path: str, line: int, message: str) 
     return finding_at(check, source, Span(line, start, line, max(len(text), start)), message)
 
 
-def _not_looked_at(request: WatchRequest, result: WatchResult) -> list[NotAnalysed]:
+def _not_looked_at(result: WatchResult) -> list[NotAnalysed]:
     """Return why the command could not be watched, and which monitors failed."""
     if not result.ended:
         reason = (

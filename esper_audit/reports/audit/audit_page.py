@@ -39,7 +39,7 @@ def audit_page(project: AuditedProject) -> dict[str, object]:
     return {
         "summary": summary_sentence(audit),
         "cells": project.cells,
-        "first": [first_row(cause, links, catalogue) for cause in project.causes[:MOST_URGENT]],
+        "first": [first_row(cause, links) for cause in project.causes[:MOST_URGENT]],
         "causes": [
             cause_section(cause, project.ticket_of, links, catalogue) for cause in project.causes
         ],

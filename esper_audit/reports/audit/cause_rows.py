@@ -40,7 +40,7 @@ def repair(cause: Cause) -> str:
     return f"`esper-audit check --select {cause.check} {option}` repairs {number}."
 
 
-def first_row(cause: Cause, links: SourceLinks, catalogue: CheckCatalogue) -> Row:
+def first_row(cause: Cause, links: SourceLinks) -> Row:
     """Return the row of a cause in the table of what to do first."""
     return {
         "cause": f"[{cell(cause.title)}](#findings-of-{cause.check})",

@@ -245,7 +245,7 @@ def _line_before(optimizer: ast.Call, module: str, file: FileView) -> int:
     for statement in preceding(optimizer, file):
         if freezes_all(statement, module, file):
             return statement.lineno
-        if may_unfreeze(statement, module, file):
+        if may_unfreeze(statement, module):
             return 0
     return 0
 
@@ -258,6 +258,6 @@ def _line_after(optimizer: ast.Call, module: str, file: FileView) -> int:
             return frozen
         if freezes_all(statement, module, file):
             frozen = statement.lineno
-        elif may_unfreeze(statement, module, file):
+        elif may_unfreeze(statement, module):
             frozen = 0
     return 0

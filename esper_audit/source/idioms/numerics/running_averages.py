@@ -44,7 +44,7 @@ def is_running_average(target: ast.expr, change: ast.Call | ast.AugAssign, file:
     if _is_summed_over_ranks(name, function, change):
         return ""
     for known in _aliases(target, file):
-        if _is_updated_before(known, function, change) and _is_kept(known, function, change, file):
+        if _is_updated_before(known, function, change) and _is_kept(known, function, file):
             return known
     return name if _is_given_average(name, function, file) else ""
 
@@ -108,9 +108,7 @@ def _operand(call: ast.Call) -> str:
     return ""
 
 
-def _is_kept(
-    name: str, function: Function, change: ast.Call | ast.AugAssign, file: FileView
-) -> bool:
+def _is_kept(name: str, function: Function, file: FileView) -> bool:
     """Return whether a tensor outlives the function: an argument, an attribute, an entry of a state."""
     bindings = file.once(FunctionValues).of(function).bindings.get(name, ())
     first = next((b for b in bindings if not b.is_update), None)
@@ -133,7 +131,7 @@ def _is_given_average(name: str, function: Function, file: FileView) -> bool:
             continue
         given, callers = dotted(call.args[position]), file.functions(call)
         if given and callers and _is_updated_before(given, callers[-1], call):
-            return _is_kept(given, callers[-1], call, file)
+            return _is_kept(given, callers[-1], file)
     return False
 
 

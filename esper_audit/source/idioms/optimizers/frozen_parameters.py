@@ -42,9 +42,9 @@ def freezes_all(statement: ast.stmt, module: str, file: FileView, depth: int = 1
     return False
 
 
-def may_unfreeze(statement: ast.stmt, module: str, file: FileView) -> bool:
+def may_unfreeze(statement: ast.stmt, module: str) -> bool:
     """Return whether a statement may give a module a parameter that trains."""
-    for node in scan(statement, {ast.Assign, ast.Call, ast.AugAssign}, NESTED):
+    for node in scan(statement, {ast.Assign, ast.Call}, NESTED):
         if isinstance(node, ast.Assign) and any(
             _is_part_of(text_of(target), module) for target in node.targets
         ):
