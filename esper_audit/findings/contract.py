@@ -67,7 +67,9 @@ def _read(file: str) -> dict[str, Contract]:
         with open(file, encoding="utf-8") as stream:
             listed = msgspec.convert(yaml.load(stream, Loader=yaml.CSafeLoader), list[Contract])
     except RecursionError as error:
-        raise ContractError(f"{file}: lists or mappings are nested too deep") from error
+        raise ContractError(
+            f"{file}: lists or mappings are nested too deep. Flatten them."
+        ) from error
     except OSError as error:
         raise ContractError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, ValueError) as error:

@@ -157,7 +157,7 @@ def audit_subjects(
     if not request.subjects and not project.config.subjects:
         raise ConfigError(
             f"{project.file or project.root}: there are no subjects to probe. Name the function that yields "
-            'them: subjects = ["path/to/file.py:function"] in [tool.esper-audit], or on the command line'
+            'them: subjects = ["path/to/file.py:function"] in [tool.esper-audit], or on the command line.'
         )
     result = run_probes(project, request, progress)
     is_complete = request.shard.is_whole and not (

@@ -183,7 +183,7 @@ def _check_promised_once(subject: Subject) -> None:
             if (promise.probe, state) in promised:
                 raise SubjectError(
                     f"{_promise_text(promise, subject)} twice in state {state!r}. "
-                    "Remove one of the promises, or declare another subject"
+                    "Remove one of the promises, or declare another subject."
                 )
             promised.add((promise.probe, state))
 

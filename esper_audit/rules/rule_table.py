@@ -103,7 +103,7 @@ def _read_table() -> RuleTable:
     checks = [check for module in imported_rules(FILE_RULES) for check in checks_of(module)]
     for check in checks:
         if not issubclass(check, FileRule):
-            raise RuleLoadError(f"rule {check.id} reads the whole tree: move it to {TREE_RULES}")
+            raise RuleLoadError(f"rule {check.id} reads the whole tree. Move it to {TREE_RULES}.")
     summaries = [RuleSummary.of(check) for check in checks if issubclass(check, FileRule)]
     return RuleTable(
         summaries,

@@ -41,7 +41,7 @@ def inline_code(text: str) -> str:
 def fenced(text: str, language: str) -> str:
     """Return a block of code whose fence is longer than any fence inside it."""
     runs = re.findall(r"^ *(`{3,})", text, re.MULTILINE)
-    fence = "`" * max(3, *(len(run) + 1 for run in runs), 3)
+    fence = "`" * max([3, *(len(run) + 1 for run in runs)])
     return f"{fence}{language}\n{text}\n{fence}"
 
 

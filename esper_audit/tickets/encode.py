@@ -28,7 +28,7 @@ def updated_text(text: str, before: Ticket, after: Ticket) -> str:
             present.get(key), new.get(key)
         )
         if not is_same_value(old.get(key), new.get(key)) and not untouched:
-            raise TicketError(f"1: {key}: the value in the file changed meanwhile; try again")
+            raise TicketError(f"1: {key}: the value in the file changed meanwhile. Try again.")
     content = merge(origin.value, old, new)
     assert isinstance(content, dict)
     return patch_text(text, content)

@@ -205,7 +205,7 @@ class Resolution(TicketPart, frozen=True, kw_only=True):
         if not self.until:
             return
         if STATUS_OF[self.kind] not in ACCEPTED:
-            raise ValueError(f"`until` ends an acceptance (got kind {self.kind}). Leave it out")
+            raise ValueError(f"`until` ends an acceptance (got kind {self.kind}). Leave it out.")
         try:
             date.fromisoformat(self.until)
         except ValueError as error:

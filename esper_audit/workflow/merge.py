@@ -59,12 +59,14 @@ def _require_all(audits: Sequence[Audit]) -> None:
     totals = {audit.shard.total for audit in audits}
     if len(totals) > 1:
         sizes = listed([str(total) for total in sorted(totals)])
-        raise UsageError(f"the parts are of different wholes (got wholes of {sizes} parts)")
+        raise UsageError(
+            f"the parts are of audits in different numbers of parts (got {sizes}). Merge the parts of one."
+        )
     numbers = sorted(audit.shard.number for audit in audits)
     if numbers != list(range(1, max(totals) + 1)):
         got = listed([str(number) for number in numbers])
         raise UsageError(
-            f"not each part is there once (got {got}, expected 1 to {max(totals)}). Add the missing ones."
+            f"a part is missing or given twice (got {got}, expected each of 1 to {max(totals)} once)."
         )
 
 

@@ -97,7 +97,7 @@ def _recipes(subject: Blueprint | Catalogue) -> Mapping[str, Recipe]:
         return subject.build()
     if subject.estimate is None:
         raise SubjectError(
-            f"subject {subject.name!r} promises param-estimate without an estimate. Declare `estimate`"
+            f"subject {subject.name!r} promises param-estimate without an estimate. Declare `estimate`."
         )
     return {subject.name: (subject.build, subject.estimate)}
 

@@ -21,7 +21,7 @@ def load_subjects(source: str) -> list[Subject]:
     module = _from_file(place, source) if place.endswith(".py") else importlib.import_module(place)
     declared = [replace(subject, source=source) for subject in _function(module, name, source)()]
     if not declared:
-        raise SubjectError(f"{source}: the function yields no subject. Yield at least one")
+        raise SubjectError(f"{source}: the function yields no subject. Yield at least one.")
     check_unique_names(declared)
     return declared
 

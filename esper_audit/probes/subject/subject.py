@@ -211,6 +211,6 @@ def check_unique_names(subjects: Sequence[Subject]) -> None:
         if subject.name in names:
             source = f"{subject.source}: " if subject.source else ""
             raise SubjectError(
-                f"{source}subject {subject.name!r} is declared twice. Rename one of them"
+                f"{source}subject {subject.name!r} is declared twice. Rename one of them."
             )
         names.add(subject.name)
