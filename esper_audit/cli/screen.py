@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from esper_audit.cli import COULD_NOT_RUN
-from esper_audit.findings.errors import EsperAuditError
-from esper_audit.project.atomic_write import reason_of
+from esper_audit.findings.errors import EsperAuditError, reason_of
 from esper_audit.text.terminal import UNLIMITED, StyledText, laid_out_for
 
 if TYPE_CHECKING:

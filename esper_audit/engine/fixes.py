@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from esper_audit.engine.file_checker import FileChecker
-from esper_audit.findings.errors import WriteError
 from esper_audit.findings.finding import Edit, Finding, NotAnalysed
-from esper_audit.project.atomic_write import replace_file
+from esper_audit.project.atomic_write import replace_file, reported_as_write_error
 from esper_audit.source.syntax.source import Source, encoding_of, parse, read
 
 MAX_ROUNDS = 10
@@ -83,7 +82,9 @@ class FixMode(msgspec.Struct, frozen=True):
             return None
         fixed = self.fix_data(checker, path, data)
         if fixed is not None and self.write:
-            _write(os.path.join(root, path), fixed.data, expected=data)
+            file = os.path.join(root, path)
+            with reported_as_write_error(file):
+                replace_file(file, fixed.data, expected=data)
         return fixed
 
     def fix_data(self, checker: FileChecker, path: str, data: bytes) -> FixedFile | None:
@@ -129,13 +130,6 @@ def diff(fixed: FixedFile) -> str:
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
-
-
-def _write(path: str, data: bytes, *, expected: bytes) -> None:
-    try:
-        replace_file(path, data, expected=expected)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _is_sound(path: str, text: str, encoding: str) -> bool:

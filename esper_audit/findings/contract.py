@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from esper_audit.findings.errors import ContractError
+from esper_audit.findings.errors import ContractError, reason_of
 from esper_audit.findings.finding import Category
 
 ContractKind: TypeAlias = Literal["universal", "policy"]
@@ -71,7 +71,7 @@ def _read(file: str) -> dict[str, Contract]:
             f"{file}: lists or mappings are nested too deep. Flatten them."
         ) from error
     except OSError as error:
-        raise ContractError(f"{file}: cannot be read: {error.strerror or error}") from error
+        raise ContractError(f"{file}: cannot be read: {reason_of(error)}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise ContractError(f"{file}: {' '.join(str(error).split())}") from error
     contracts = {contract.id: contract for contract in listed}

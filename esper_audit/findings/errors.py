@@ -43,3 +43,8 @@ class GitError(EsperAuditError):
 
 
 FAILURES = (Exception, SystemExit)  # what code of a rule or subject may raise
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Return the reason of the system for an error, without the path."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from esper_audit.findings.errors import ChangedMeanwhileError, WriteError
+from esper_audit.findings.errors import ChangedMeanwhileError, WriteError, reason_of
 
 DEFAULT_MODE = 0o644
 TEMPORARY = re.compile(r"\.esper-audit-[0-9a-f]{16}\.tmp")  # of a process that lives or was killed
@@ -89,11 +89,6 @@ def reported_as_write_error(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise WriteError(f"{path}: cannot be written: {reason_of(error)}") from error
-
-
-def reason_of(error: OSError | ValueError) -> str:
-    """Return the reason of the system for an error, without the path."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @contextlib.contextmanager

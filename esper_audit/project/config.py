@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from esper_audit.findings.errors import ConfigError
+from esper_audit.findings.errors import ConfigError, reason_of
 from esper_audit.findings.finding import Severity
 from esper_audit.project.config_search import common_directory, default_root, upwards
 from esper_audit.project.config_tables import (
@@ -251,7 +251,7 @@ def _has_table(file: str) -> bool:
             if TABLE.encode() not in stream.read():
                 return False
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
+        raise ConfigError(f"{file}: cannot be read: {reason_of(error)}") from error
     return TABLE in _tool_tables(read_toml(file))
 
 

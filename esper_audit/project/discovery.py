@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-from esper_audit.findings.errors import UsageError
+from esper_audit.findings.errors import UsageError, reason_of
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.path_patterns import PathPatterns, is_pattern
 
@@ -81,7 +81,7 @@ class Discovery:
                 listing = sorted(entries, key=lambda entry: entry.name)
             status = os.stat(directory)
         except OSError as error:
-            self._problem(directory, f"cannot be listed: {error.strerror or error}")
+            self._problem(directory, f"cannot be listed: {reason_of(error)}")
             return below
         self._visited.add((status.st_dev, status.st_ino))
         self.directories.append(directory)
@@ -173,7 +173,7 @@ class Discovery:
             with open(path, encoding="utf-8", errors="replace") as file:
                 return directory, _spec(file.read().splitlines())
         except OSError as error:
-            self._problem(path, f"cannot be read: {error.strerror or error}")
+            self._problem(path, f"cannot be read: {reason_of(error)}")
             return directory, _spec(())
 
     def _problem(self, path: str, reason: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from esper_audit.findings.errors import ConfigError
+from esper_audit.findings.errors import ConfigError, reason_of
 
 Key: TypeAlias = "str | int"
 POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")  # in a message of tomllib
@@ -31,7 +31,7 @@ def read_toml(file: str) -> dict[str, Any]:
         with open(file, "rb") as stream:
             data = stream.read()
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
+        raise ConfigError(f"{file}: cannot be read: {reason_of(error)}") from error
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

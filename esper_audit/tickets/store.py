@@ -9,10 +9,9 @@ from typing import Any
 
 import msgspec
 
-from esper_audit.findings.errors import ChangedMeanwhileError, TicketError
+from esper_audit.findings.errors import ChangedMeanwhileError, TicketError, reason_of
 from esper_audit.project.atomic_write import (
     directory_lock,
-    reason_of,
     remove_leftovers,
     write_file,
 )

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from esper_audit.findings.audit import Audit, Ticketed
-from esper_audit.findings.errors import TicketError
-from esper_audit.project.atomic_write import reason_of
+from esper_audit.findings.errors import TicketError, reason_of
 from esper_audit.tracking.ticket_folder import SUFFIX, ticket_files
 from esper_audit.tracking.tracked_ticket import ACCEPTED, RESOLVED_BY_CHANGE
 

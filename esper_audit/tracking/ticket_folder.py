@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from esper_audit.findings.errors import TicketError
-from esper_audit.project.atomic_write import reason_of
+from esper_audit.findings.errors import TicketError, reason_of
 
 SUFFIX = ".yaml"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from esper_audit.findings.errors import UsageError
+from esper_audit.findings.errors import UsageError, reason_of
 from esper_audit.project.injection.torch_import import injected_environment
 from esper_audit.watch.collectives import find_stuck
 from esper_audit.watch.records import (
@@ -87,7 +87,7 @@ def _run(
         return status, find_stuck(folder, math.inf) if status and stuck is None else stuck
     except OSError as error:
         name = request.command[0]
-        raise UsageError(f"cannot start '{name}': {error.strerror or error}") from error
+        raise UsageError(f"cannot start '{name}': {reason_of(error)}") from error
     finally:
         signal.signal(signal.SIGINT, ignored)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from esper_audit.findings.errors import UsageError
+from esper_audit.findings.errors import UsageError, reason_of
 from esper_audit.probes.recording.journal import FOLDER, PACKAGES, ROOT, read_journals
 from esper_audit.probes.recording.recorder import Recorded
 from esper_audit.project.injection.torch_import import injected_environment
@@ -39,7 +39,7 @@ def run_recorded(command: Sequence[str], root: str, packages: Sequence[str]) -> 
             # The command is the user's own.
             process = subprocess.Popen(command, env=environment)  # noqa: S603  # run on purpose
         except OSError as error:
-            reason = error.strerror or error
+            reason = reason_of(error)
             raise UsageError(f"cannot start '{command[0]}': {reason}") from error
         with _signals_to(process):
             status = process.wait()

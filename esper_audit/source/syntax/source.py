@@ -11,6 +11,7 @@ import sys
 import warnings
 from functools import cached_property
 
+from esper_audit.findings.errors import reason_of
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.names import Names
@@ -81,7 +82,7 @@ def read(root: str, path: str) -> bytes | NotAnalysed:
         with open(full, "rb") as file:
             return file.read()
     except OSError as error:
-        return NotAnalysed(path, f"cannot be read: {error.strerror or error}")
+        return NotAnalysed(path, f"cannot be read: {reason_of(error)}")
 
 
 def parse(path: str, data: bytes) -> Source | NotAnalysed:

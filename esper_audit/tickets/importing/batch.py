@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from esper_audit.findings.errors import TicketError, UsageError
+from esper_audit.findings.errors import TicketError, UsageError, reason_of
 from esper_audit.tickets.importing.file_kinds import SUFFIXES, read_file
 from esper_audit.tickets.markdown_import.completeness import missing_text
 from esper_audit.tickets.markdown_import.terms.paths import PathMap
@@ -96,7 +96,7 @@ class BatchReader:
             origin = DocumentOrigin(os.path.basename(file), _status_folder(file))
             read = read_file(text, origin, self._paths, self._is_free, self._columns)
         except OSError as error:
-            problem = f"cannot be read: {error.strerror or error}"
+            problem = f"cannot be read: {reason_of(error)}"
             yield BatchEntry(file, ImportState.REFUSED, problem=problem)
         except UnicodeDecodeError as error:
             yield BatchEntry(file, ImportState.REFUSED, problem=f"not UTF-8 text: {error.reason}")
