@@ -8,8 +8,8 @@ from time import process_time
 import msgspec
 
 from esper_audit.engine.ast_pass import AstPass
-from esper_audit.engine.slices import Candidate, Slice, slices_of
-from esper_audit.engine.triggers import TriggerTable
+from esper_audit.engine.slices import Slice, slices_of
+from esper_audit.engine.triggers import Candidate, TriggerTable
 from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.project.engine_fingerprint import content_digest

@@ -21,6 +21,7 @@ from esper_audit.source.facts.records import DefinitionKind, ParameterKind, Use
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Caller, Passing, Reference, Symbol
 from esper_audit.source.index.targets import ResolvedBy
+from esper_audit.text.markdown import count
 
 NOT_TESTS = frozenset({Role.PRODUCTION, Role.SCRIPT})
 RUNS = frozenset({Use.CALL, Use.READ, Use.BASE, Use.DECORATOR, Use.WRITE, Use.DELETE})
@@ -241,7 +242,7 @@ class ImpactAnalysis:
         is_called_by_base = bool(foreign) or symbol.short.startswith("__")
         used = [r for r in self._index.references(owner).items if _is_outside_tests(r)]
         if is_called_by_base and used:
-            return f"its class is used in {len(used)} place{'s' * (len(used) != 1)}"
+            return f"its class is used in {count(len(used), 'place')}"
         return ""
 
     def _other_uses(self, symbol: Symbol) -> list[Reference]:

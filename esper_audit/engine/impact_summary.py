@@ -8,6 +8,7 @@ import msgspec
 
 from esper_audit.findings.finding import Severity
 from esper_audit.source.index.records import Caller, Reference
+from esper_audit.text.markdown import count
 
 MOST_PLACES = 3
 
@@ -30,11 +31,11 @@ def argument_words(
     total = len(tally.passing) + len(tally.omitting) + len(tally.forwarding)
     clauses = [_calls(argument, tally, total)]
     if tally.test_calls:
-        clauses.append(f"{_count(tally.test_calls, 'call')} in tests")
+        clauses.append(f"{count(tally.test_calls, 'call')} in tests")
     if tally.by_name:
-        clauses.append(f"{_count(len(tally.by_name), 'more call')} by name only")
+        clauses.append(f"{count(len(tally.by_name), 'more call')} by name only")
     if others:
-        clauses.append(f"used as a value in {_count(len(others), 'place')}")
+        clauses.append(f"used as a value in {count(len(others), 'place')}")
     if outside and not total:
         clauses.append(outside)
     return clauses
@@ -57,9 +58,9 @@ def use_words(certain: int, by_name: int, packages: Mapping[str, int], outside: 
             if len(packages) > MOST_PLACES
             else ""
         )
-        clauses.append(f"{_count(certain, 'use')} in {shown}{more}")
+        clauses.append(f"{count(certain, 'use')} in {shown}{more}")
     elif by_name:
-        clauses.append(f"{_count(by_name, 'use')} by name only")
+        clauses.append(f"{count(by_name, 'use')} by name only")
     else:
         clauses.append("no use in production code")
     return [*clauses, outside] if outside else clauses
@@ -69,16 +70,16 @@ def test_words(direct: int, through: int) -> str:
     """Return a clause on how many tests name a symbol, and how many reach it through other code."""
     if not direct and not through:
         return "no test reaches it"
-    clauses = [f"{_count(direct, 'test')} name{'s' * (direct == 1)} it"] if direct else []
+    clauses = [f"{count(direct, 'test')} name{'s' * (direct == 1)} it"] if direct else []
     if through:
-        more = f"{through} more" if direct else _count(through, "test")
+        more = f"{through} more" if direct else count(through, "test")
         clauses.append(f"{more} reach{'es' * (through == 1)} it through other code")
     return ", ".join(clauses)
 
 
 def unread_words(unread: int) -> list[str]:
     """Return a clause on the files that contain the name and could not be read, if there are any."""
-    return [f"{_count(unread, 'file')} that may use it not read"] if unread else []
+    return [f"{count(unread, 'file')} that may use it not read"] if unread else []
 
 
 def _calls(argument: str, tally: ArgumentCounts, total: int) -> str:
@@ -91,7 +92,7 @@ def _calls(argument: str, tally: ArgumentCounts, total: int) -> str:
             if tally.forwarded_on
             else ""
         )
-        return f"{_count(total, 'call')}, {all_of_them} {argument}{on}"
+        return f"{count(total, 'call')}, {all_of_them} {argument}{on}"
     parts = []
     if tally.passing:
         parts.append(f"{len(tally.passing)} pass{'es' * (len(tally.passing) == 1)} {argument}")
@@ -104,7 +105,7 @@ def _calls(argument: str, tally: ArgumentCounts, total: int) -> str:
     if tally.forwarding:
         forwards = "forwards" if len(tally.forwarding) == 1 else "forward"
         parts.append(f"{len(tally.forwarding)} {forwards} {_spread(tally)}, which may hold it")
-    return f"{_count(total, 'call')}: {', '.join(parts)}"
+    return f"{count(total, 'call')}: {', '.join(parts)}"
 
 
 def _spread(tally: ArgumentCounts) -> str:
@@ -116,7 +117,3 @@ def _spread(tally: ArgumentCounts) -> str:
         "what comes later (partial)": any(a.partial for a in arguments),
     }
     return " or ".join(name for name, is_there in kinds.items() if is_there) or "arguments"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

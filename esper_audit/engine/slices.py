@@ -6,13 +6,12 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from esper_audit.engine.triggers import Candidate
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.rules.rule import CstRule, Reach, crash
 from esper_audit.source.syntax.enclosing import Enclosing, first_line, last_line
 from esper_audit.source.syntax.source import Source
-
-Candidate = ast.expr | ast.stmt | ast.ExceptHandler
 
 
 class Slice(NamedTuple):

@@ -12,9 +12,8 @@ from _imp import source_hash
 from esper_audit.project.submodules import PACKAGE
 
 try:
-    from _blake2 import (
-        blake2b,
-    )  # `hashlib` loads OpenSSL, which takes as long as a third of Python's start
+    # `hashlib` loads OpenSSL, which takes as long as a third of Python's start.
+    from _blake2 import blake2b
 except ImportError:  # a Python that was built without it
     from hashlib import blake2b
 

@@ -14,6 +14,9 @@ from esper_audit.tracking.context_hashing import ContextHashes
 from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE, TrackedTicket
 
 SourceReader = Callable[[str], Source | None]
+# Of the surroundings that two observations have in common: a share of them, and a number of clauses.
+HALF = 0.5
+SEVERAL = 3
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -94,10 +97,6 @@ def _observation(
         fingerprint=finding.fingerprint,
         context_hash=None if hashes is None else hashes.of(location),
     )
-
-
-HALF = 0.5
-SEVERAL = 3
 
 
 class CodeSimilarity(enum.IntEnum):

@@ -9,11 +9,8 @@ from typing import Any
 from esper_audit.findings.errors import ConfigError
 
 Tables = Mapping[str, Any]
-LISTS_ADDED = {
-    "per-path": True,
-    "allow": False,
-    "expect": False,
-}  # whether those of the base come first
+# Whether the entries of the base come first.
+LISTS_ADDED = {"per-path": True, "allow": False, "expect": False}
 PATHS_OF_FILES = ("local-rules", "contracts", "templates")
 
 
