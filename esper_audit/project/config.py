@@ -6,25 +6,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from esper_audit.findings.errors import ConfigError, reason_of
 from esper_audit.findings.finding import Severity
 from esper_audit.project.config_search import common_directory, default_root, upwards
-from esper_audit.project.config_tables import (
-    DATE,
-    AllowedFinding,
-    Config,
-    ExpectedFailure,
-    FileLimits,
-    ImportOptions,
-    PathSelection,
-    ProbeLimits,
-    RolePaths,
-    SuppressionPolicy,
-)
+from esper_audit.project.config_tables import DATE, Config
 from esper_audit.project.path_patterns import is_pattern
 from esper_audit.project.toml_file import Key, line_of_key, read_toml
 from esper_audit.text.phrases import did_you_mean
@@ -147,17 +136,12 @@ def _explanation(text: str, kind: type[msgspec.Struct]) -> tuple[str, list[str]]
 
 
 def _table_at(kind: type[msgspec.Struct], place: str) -> type[msgspec.Struct]:
-    nested: dict[str, type[msgspec.Struct]] = {
-        "per-path": PathSelection,
-        "allow": AllowedFinding,
-        "suppressions": SuppressionPolicy,
-        "expect": ExpectedFailure,
-        "probing": ProbeLimits,
-        "checking": FileLimits,
-        "roles": RolePaths,
-        "import": ImportOptions,
-    }
-    return nested.get(place.split("[")[0], kind)
+    """Return the struct of the table at a place, or of the entries of a list there, else the kind itself."""
+    key = place.partition("[")[0]
+    types = [f.type for f in msgspec.structs.fields(kind) if f.encode_name == key]
+    parts = [part for found in types for part in (found, *get_args(found))]
+    tables = (part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct))
+    return next(tables, kind)
 
 
 def own_tables(file: str) -> Mapping[str, Any]:

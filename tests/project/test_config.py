@@ -162,6 +162,23 @@ def test_files_that_a_configuration_names_exist(tmp_path: Path, line: str, probl
         find_project([str(tmp_path)])
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "meant"),
+    [
+        ("versions", "pythn", "python"),
+        ("probing", "secnds", "seconds"),
+        ("import", "mpa", "map"),
+        ("suppressions", "require-ownr", "require-owner"),
+    ],
+)
+def test_an_unknown_key_of_a_table_is_compared_with_the_keys_of_that_table(
+    tmp_path: Path, table: str, key: str, meant: str
+) -> None:
+    write(tmp_path, {"esper-audit.toml": f"[{table}]\n{key} = 'x'\n"})
+    with pytest.raises(ConfigError, match=rf"unknown key '{key}'; did you mean '{meant}'\?"):
+        find_project([str(tmp_path)])
+
+
 def test_subjects_of_a_file_or_of_a_module_are_accepted(tmp_path: Path) -> None:
     sources = ["here.py:subjects", "pkg.mod:subjects"]
     write(tmp_path, {"here.py": "", "esper-audit.toml": f"subjects = {sources}\n"})
