@@ -8,7 +8,6 @@ from esper_audit.findings.coverage import ClassCoverage, Coverage, Stage
 from esper_audit.text.markdown import count
 from esper_audit.text.terminal import StyledText, show_control_characters, wrapped
 
-COLUMNS = ("built", "run", "checked")
 MOST_LINES = 40  # on classes that did not run; all are in the JSON
 
 

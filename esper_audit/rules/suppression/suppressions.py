@@ -35,9 +35,6 @@ from esper_audit.source.syntax.source import Source
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
-ALLOW = "allow"
-
-
 NO_POLICY = SuppressionPolicy()
 
 
@@ -227,7 +224,6 @@ def _about(
         symbol=symbol_of(chain(source.tree, comment.line, comment.column - 1)),
     )
     excerpt = source.lines[comment.line - 1].rstrip("\n")
-    words = comment.text.lstrip(
-        "# "
-    )  # a comment is not code: with its mark it would have no identity
+    # A comment is not code: with its mark it would have no identity.
+    words = comment.text.lstrip("# ")
     return make_finding(check, location, f"this authorisation {message}", excerpt), words

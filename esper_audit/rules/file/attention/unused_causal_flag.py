@@ -20,7 +20,6 @@ ALLOCATING = frozenset({"empty", "empty_like", "new_empty", "empty_strided"})
 COMPUTING = re.compile(r"softmax|matmul|bmm|einsum|atten|attn|conv|forward|kernel")
 # A class with such bases can read every attribute in another file.
 KNOWN_BASES = ("torch.nn.", "builtins.", "abc.", "typing.", "object", "dataclasses.")
-READ_ONLY = (ast.Raise, ast.Assert)
 
 
 class UnusedCausalFlag(Rule):

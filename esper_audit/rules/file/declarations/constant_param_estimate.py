@@ -23,7 +23,6 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function
 
 REGISTRATION = re.compile(r"regist|spec|blueprint|entry|catalog", re.IGNORECASE)
-NUMBERS = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.Name)
 CONSTANT = "{} is constant, but `{}` determines the size of `{}`"
 
 

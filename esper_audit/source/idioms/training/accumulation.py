@@ -13,7 +13,6 @@ from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 
-SCALING = (ast.Div, ast.Mult)
 SCALING_METHODS = frozenset({"div", "div_", "mul", "mul_", "sum"})
 FETCHING = ("next", "get_batch", "__next__")
 MEAN_FUNCTIONS = frozenset(
