@@ -245,7 +245,7 @@ def _missing_evidence(window: list[float], wanted: int) -> Check | None:
 def _is_healthy(state: SeedState, _thresholds: GateThresholds) -> Check:
     healthy = state.metrics.seed_is_healthy
     if healthy is None:
-        return Check("health_unmeasured", False, "nobody looked at the seed's parameters")
+        return Check("health_unmeasured", False, "the seed's parameters were not looked at")
     return Check("seed_healthy", healthy, "finite" if healthy else "not finite")
 
 

@@ -113,7 +113,7 @@ class Telemetry:
         self.failures: list[tuple[Event, Exception]] = []
 
     def emit(self, event: Event) -> None:
-        """Tell everyone."""
+        """Pass an event to every listener."""
         for callback in self.callbacks:
             with _Reported(self, event, callback):
                 callback(event)

@@ -52,12 +52,10 @@ def _objections(case: object) -> Iterator[str]:
     elif isinstance(case, InvalidTree):
         places = [(path, line, case.files.get(path)) for path, line, _ in case.expected]
         yield from _expectations(places)
-    if isinstance(case, (Invalid, InvalidTree)) and len(case.columns) not in (
-        0,
-        len(case.expected),
-    ):
-        counted = f"{len(case.columns)} columns for {len(case.expected)} findings"
-        yield f"it has {counted}. Give each its own, or none."
+    if isinstance(case, (Invalid, InvalidTree)):
+        columns, findings = len(case.columns), len(case.expected)
+        if columns not in (0, findings):
+            yield f"it has {columns} columns for {findings} findings. Give each its own, or none."
 
 
 def _unparsable(what: str, code: str) -> Iterator[str]:

@@ -17,26 +17,31 @@ from esper_audit.rules.suppression.suppression_checks import SUPPRESSION_CHECKS
 
 
 class CheckCatalogue:
-    """The checks and the contracts of a project, by absolute paths. `contracts_file` may be empty."""
+    """The checks and the contracts of a project, by absolute paths.
 
-    ignored: Sequence[str] = ()  # the checks that the configuration ignores
+    `contracts_file` may be empty. `excluded` are the patterns of files that the configuration keeps out of
+    the audit, `ignored` the checks that it ignores.
+    """
 
     def __init__(
-        self, local_rules: Sequence[str], contracts_file: str, excluded: Sequence[str]
+        self,
+        local_rules: Sequence[str],
+        contracts_file: str,
+        excluded: Sequence[str],
+        ignored: Sequence[str] = (),
     ) -> None:
         self._local_rules = local_rules
         self._contracts_file = contracts_file
         self.excluded = excluded
-        """The patterns of files that the configuration keeps out of the audit."""
+        self.ignored = ignored
 
     @classmethod
     def of_project(cls, project: Project) -> CheckCatalogue:
         """Return the catalogue of a project."""
         own = project.config.contracts
         contracts_file = project.resolve(own) if own else ""
-        catalogue = cls(project.local_rules, contracts_file, project.config.exclude)
-        catalogue.ignored = project.config.ignore
-        return catalogue
+        config = project.config
+        return cls(project.local_rules, contracts_file, config.exclude, config.ignore)
 
     @cached_property
     def checks(self) -> Mapping[str, type[Check]]:

@@ -22,7 +22,7 @@ class InvalidSuppression(SuppressionCheck):
     that does not exist, or gives no reason.
 
     Why: an exception without a reason cannot be reviewed, and one that is misspelt silences nothing
-    while everybody believes it does.
+    while its author believes that it does.
 
     Quiet: every comment of the form `# esper-audit: allow CHECK -- REASON`.
 
@@ -38,7 +38,7 @@ class ExpiredSuppression(SuppressionCheck):
 
     What: an authorisation whose `until` date has passed; it no longer silences anything.
 
-    Why: somebody promised to come back to this place by that day.
+    Why: its author promised to come back to this place by that day.
 
     Quiet: authorisations without a date, and those whose day has not passed.
 
@@ -54,7 +54,7 @@ class UnusedSuppression(SuppressionCheck):
 
     What: an authorisation whose check ran on the file and found nothing at the place.
 
-    Why: what it excused is gone; left kept it would hide the next finding there.
+    Why: what it excused is gone, and it would hide the next finding there.
 
     Quiet: authorisations of a check that did not run here, or could not; those one statement above
     their place, which the finding there names.

@@ -69,7 +69,7 @@ class UnknownAttribute(Rule):
     methods that nothing above runs, to whose object other files may give what they read, and
     classes that lack three attributes or more, which were cut out of another framework (option
     `everywhere`); attributes without a similar name, which are true, but mostly of branches and classes
-    that nobody uses (option `dissimilar`).
+    that nothing uses (option `dissimilar`).
 
     Tickets: real code
     """

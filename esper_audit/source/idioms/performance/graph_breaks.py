@@ -15,7 +15,7 @@ REDUCTIONS = frozenset(
     {"any", "all", "sum", "max", "min", "mean", "norm", "isnan", "isinf", "allclose"}
 )
 ELEMENTWISE = frozenset({"abs", "float", "exp", "log", "sigmoid", "softmax", "detach", "clamp"})
-# Under these the code does not run in a compiled graph, or only while someone looks for an error.
+# Under these the code does not run in a compiled graph, or only in the search for an error.
 EAGER_TESTS = (
     "is_compiling",
     "is_scripting",
