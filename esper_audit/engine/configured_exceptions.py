@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
+import msgspec
+
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.finding import Finding, Suppressed
-from esper_audit.project.config_tables import AllowedFinding, Config
+from esper_audit.project.config import Project
+from esper_audit.project.config_tables import AllowedFinding
 from esper_audit.project.path_patterns import PathPatterns
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.rule import Check
@@ -24,13 +27,22 @@ ALLOW = "allow"
 Objection = tuple[type[Check], str]
 
 
-def exception_findings(
-    config_file: ConfigFile, config: Config, audit: Audit, today: str
-) -> list[Finding]:
-    """Return a finding for each configured exception that is not as it has to be, by an audit of all files.
+def with_exception_findings(
+    audit: Audit, project: Project, checks: Collection[str], today: str
+) -> Audit:
+    """Return an audit of all files with the findings about configured exceptions by checks that are on."""
+    about = _exception_findings(project, audit, today)
+    found = [finding for finding in about if finding.check in checks]
+    findings = sorted([*audit.findings, *found], key=lambda finding: finding.order)
+    return msgspec.structs.replace(audit, findings=findings)
+
+
+def _exception_findings(project: Project, audit: Audit, today: str) -> list[Finding]:
+    """Return a finding for each configured exception that is not as it has to be.
 
     An exception is idle only if its check ran on a file that its path covers.
     """
+    config, config_file = project.config, ConfigFile(project.root, project.file)
     completed = dict(audit.checked)
     for problem in audit.not_analysed:
         completed.pop(problem.path, None)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from esper_audit.engine.configured_exceptions import exception_findings, expiring_soon
+from esper_audit.engine.configured_exceptions import expiring_soon, with_exception_findings
 from esper_audit.engine.file_checker import FileChecker
 from esper_audit.engine.outcome_cache import open_outcomes
-from esper_audit.findings.audit import Audit, added_timings
+from esper_audit.findings.audit import Audit, CheckTiming, added_timings
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import NotAnalysed, Suppressed
 from esper_audit.findings.shard import WHOLE, Shard
@@ -20,7 +20,6 @@ from esper_audit.project.config import Project
 from esper_audit.project.discovery import NO_PYTHON, Discovery, relative
 from esper_audit.project.workers.limited_work import Work, WorkLimits
 from esper_audit.project.workers.parallel import collector_off, map_files
-from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.registry import RuleRegistry
 from esper_audit.rules.selection import Selection
 from esper_audit.rules.suppression.suppressions import Suppressor
@@ -72,7 +71,8 @@ def check(project: Project, request: CheckRequest, progress: Progress | None = N
         tree_check = run.check_tree(outcomes)
         audit = run.collect(outcomes, discovery, tree_check)
         if not request.paths and not request.since and request.shard.is_whole:
-            audit = run.with_exceptions(audit)
+            on = run.selection.base
+            audit = with_exception_findings(audit, project, on, request.today)
         if request.since:
             from esper_audit.engine.since_revision import without_old
 
@@ -256,20 +256,16 @@ class _CheckRun:
                 *(discovery.directories if discovery else []),
                 *(tree_check.directories if tree_check else []),
             ],
-            timings=added_timings([timing for outcome in outcomes for timing in outcome.timings]),
+            timings=added_timings(
+                CheckTiming(timing.check, 1, timing.candidates, timing.seconds)
+                for outcome in outcomes
+                for timing in outcome.timings
+            ),
         )
 
     def _expiring(self, suppressed: Sequence[Suppressed]) -> list[Suppressed]:
         days = self._project.config.suppressions.warn_days
         return expiring_soon(suppressed, days, self._request.today)
-
-    def with_exceptions(self, audit: Audit) -> Audit:
-        """Add the findings about configured exceptions, which only an audit of all files shows."""
-        config_file = ConfigFile(self._project.root, self._project.file)
-        about = exception_findings(config_file, self._project.config, audit, self._request.today)
-        on = [finding for finding in about if finding.check in self.selection.base]
-        findings = sorted([*audit.findings, *on], key=lambda f: f.order)
-        return msgspec.structs.replace(audit, findings=findings)
 
     def _files_read(
         self, outcomes: Sequence[FileOutcome], discovery: Discovery | None

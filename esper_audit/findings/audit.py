@@ -9,7 +9,6 @@ from collections.abc import Iterable
 import msgspec
 
 from esper_audit.findings.coverage import Coverage
-from esper_audit.findings.file_outcome import RuleTiming
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.findings.reached_package import ReachedPackage
@@ -35,14 +34,19 @@ class CheckTiming(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def added_timings(timings: Iterable[RuleTiming]) -> list[CheckTiming]:
-    """Return the timings of rules on files added up, the most expensive rule first."""
-    by_check: dict[str, list[RuleTiming]] = defaultdict(list)
+def added_timings(timings: Iterable[CheckTiming]) -> list[CheckTiming]:
+    """Return the timings of each rule added up, the most expensive rule first."""
+    by_check: dict[str, list[CheckTiming]] = defaultdict(list)
     for timing in timings:
         by_check[timing.check].append(timing)
     added = [
-        CheckTiming(check, len(ts), sum(t.candidates for t in ts), sum(t.seconds for t in ts))
-        for check, ts in by_check.items()
+        CheckTiming(
+            check,
+            sum(one.files for one in ones),
+            sum(one.candidates for one in ones),
+            sum(one.seconds for one in ones),
+        )
+        for check, ones in by_check.items()
     ]
     return sorted(added, key=lambda timing: (-timing.seconds, timing.check))
 

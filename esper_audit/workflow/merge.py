@@ -8,13 +8,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from esper_audit.engine.configured_exceptions import exception_findings
-from esper_audit.findings.audit import Audit, CheckTiming
+from esper_audit.engine.configured_exceptions import with_exception_findings
+from esper_audit.findings.audit import Audit, added_timings
 from esper_audit.findings.coverage import Coverage
 from esper_audit.findings.errors import UsageError
 from esper_audit.findings.finding import EvidenceLevel, Finding
 from esper_audit.project.config import Project
-from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.text.markdown import listed
 from esper_audit.tracking.baseline import read_baseline
 
@@ -31,7 +30,7 @@ def merge_parts(project: Project, audits: Sequence[Audit], today: str) -> Audit:
     parts = sorted(audits, key=lambda audit: audit.shard)
     merged = _merge(project.root, parts)
     if not merged.records:
-        return _with_exceptions(merged, project, today)
+        return with_exception_findings(merged, project, merged.checks, today)
     from esper_audit.probes.findings import merge_records
 
     by_rules = msgspec.structs.replace(
@@ -44,15 +43,6 @@ def merge_parts(project: Project, audits: Sequence[Audit], today: str) -> Audit:
     baseline = read_baseline(tickets, today).apply(complete, tickets, {})
     ticketed = sorted([*by_rules.ticketed, *baseline.ticketed], key=lambda one: one.finding.order)
     return msgspec.structs.replace(baseline, ticketed=ticketed)
-
-
-def _with_exceptions(audit: Audit, project: Project, today: str) -> Audit:
-    """Add the findings about configured exceptions, which no part alone shows."""
-    config_file = ConfigFile(project.root, project.file)
-    about = exception_findings(config_file, project.config, audit, today)
-    on = [finding for finding in about if finding.check in audit.checks]
-    findings = sorted([*audit.findings, *on], key=lambda f: f.order)
-    return msgspec.structs.replace(audit, findings=findings)
 
 
 def _require_all(audits: Sequence[Audit]) -> None:
@@ -95,7 +85,7 @@ def _merge(root: str, parts: Sequence[Audit]) -> Audit:
         checked=_checked(parts),
         expiring=_united(parts, lambda a: a.expiring, lambda one: one.finding.order),
         records=[record for audit in parts for record in audit.records],
-        timings=_added(timing for audit in parts for timing in audit.timings),
+        timings=added_timings(timing for audit in parts for timing in audit.timings),
         coverage=_coverage([a.coverage for a in parts if a.coverage is not None]),
     )
 
@@ -116,22 +106,6 @@ def _checked(audits: Iterable[Audit]) -> dict[str, frozenset[str]]:
         for path, ran in audit.checked.items():
             checked[path] |= ran
     return dict(checked)
-
-
-def _added(timings: Iterable[CheckTiming]) -> list[CheckTiming]:
-    by_check: dict[str, list[CheckTiming]] = defaultdict(list)
-    for timing in timings:
-        by_check[timing.check].append(timing)
-    added = [
-        CheckTiming(
-            check,
-            sum(one.files for one in ones),
-            sum(one.candidates for one in ones),
-            sum(one.seconds for one in ones),
-        )
-        for check, ones in by_check.items()
-    ]
-    return sorted(added, key=lambda timing: (-timing.seconds, timing.check))
 
 
 def _coverage(parts: Sequence[Coverage]) -> Coverage | None:
