@@ -16,6 +16,7 @@ from esper_audit.probes.session import require_torch
 from esper_audit.project.atomic_write import write_if_changed
 from esper_audit.project.config import Project
 from esper_audit.project.file_roles import Roles
+from esper_audit.text.markdown import count
 
 if TYPE_CHECKING:
     from esper_audit.probes.recording.command import RecordedRun
@@ -84,13 +85,9 @@ def _summary(path: str, ran: RecordedRun, written: int, missing: Mapping[str, st
             "recorded nothing: the command built no module of the project. "
             "Name its package with --package\n"
         )
-    lines = [f"recorded {_classes(written)} in {path}"]
+    lines = [f"recorded {count(written, 'class')} in {path}"]
     if missing:
-        lines.append(f"not written: {_classes(len(missing))}")
+        lines.append(f"not written: {count(len(missing), 'class')}")
         reasons = Counter(missing.values()).most_common(MOST_REASONS)
-        lines += [f"  {count} took {reason}" for reason, count in reasons]
+        lines += [f"  {number} took {reason}" for reason, number in reasons]
     return "\n".join(lines) + "\n"
-
-
-def _classes(count: int) -> str:
-    return f"{count} class{'' if count == 1 else 'es'}"

@@ -14,7 +14,7 @@ from esper_audit.project.config import Project
 from esper_audit.reports.reference_listing import ReferenceListing, listing_lines, reference_listing
 from esper_audit.source.index.index import Index, open_index
 from esper_audit.source.index.records import Symbol
-from esper_audit.text.phrases import did_you_mean
+from esper_audit.text.phrases import did_you_mean, nearest_word
 
 MOST_SHOWN = 12
 
@@ -62,7 +62,8 @@ def _require_known(index: Index, listing: ReferenceListing) -> None:
     query = listing.query
     if listing.symbol is None and not listing.references and not listing.not_looked_at:
         names = {symbol.short for symbol in index.all_symbols()}
-        raise UsageError(f"no symbol '{query}' in this project{_nearest(query, names)}")
+        near = nearest_word(query.rpartition(".")[2], names)
+        raise UsageError(f"no symbol '{query}' in this project{near}")
     if listing.symbol is None or not listing.argument:
         return
     parameters = index.parameters(listing.symbol)
@@ -72,12 +73,6 @@ def _require_known(index: Index, listing: ReferenceListing) -> None:
             f"'{query}' has no parameter '{listing.argument}'"
             f"{did_you_mean(listing.argument, names)}"
         )
-
-
-def _nearest(name: str, names: set[str]) -> str:
-    """Return a suggestion, or nothing where no name is near."""
-    hint = did_you_mean(name.rpartition(".")[2], names)
-    return hint if hint.startswith("; did") else ""
 
 
 def _rendered(listing: ReferenceListing, style: str) -> str:

@@ -26,8 +26,8 @@ NOT_REPLAYED = frozenset(
         "--stdin-filename",
         "--no-cache",
         "--output-file",
+        "--timing",
     }
-    | {"--timing"}
 )
 ENVIRONMENT = (
     "GITHUB_STEP_SUMMARY",

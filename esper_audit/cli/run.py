@@ -90,24 +90,19 @@ def summary_lines(result: AuditRun, *, would: str = "", no_new: bool = False) ->
 
 
 def _not_looked_at(audit: Audit) -> list[str]:
-    return [
-        wrapped(f"not looked at: {problem.sentence()}", "  ", "  ").rstrip("\n")
-        for problem in audit.not_analysed
-    ]
+    return [_item(f"not looked at: {problem.sentence()}") for problem in audit.not_analysed]
 
 
 def _unchecked(result: AuditRun) -> list[str]:
     sentences = unchecked_tickets(result.audit, result.sync.tickets.values())
-    return [wrapped(f"not checked: {one}", "  ", "  ").rstrip("\n") for one in sentences]
+    return [_item(f"not checked: {one}") for one in sentences]
 
 
 def _new_tickets(result: AuditRun, verb: str) -> list[str]:
     """Return a line for each ticket that was opened, the most severe first."""
     opened = sorted((result.sync.tickets[key] for key in result.sync.opened), key=_rank)
     return [
-        wrapped(
-            f"{verb} {ticket.id} {ticket.severity} {_place(ticket)}{ticket.title}", "  ", "  "
-        ).rstrip("\n")
+        _item(f"{verb} {ticket.id} {ticket.severity} {_place(ticket)}{ticket.title}")
         for ticket in opened
     ]
 
@@ -115,10 +110,7 @@ def _new_tickets(result: AuditRun, verb: str) -> list[str]:
 def _without_ticket(findings: Sequence[Finding]) -> list[str]:
     """Return a line for each finding that has no ticket, the most severe first."""
     ranked = sorted(findings, key=lambda finding: (finding.severity, finding.order))
-    return [
-        wrapped(f"without a ticket: {_head(one)}: {one.message}", "  ", "  ").rstrip("\n")
-        for one in ranked
-    ]
+    return [_item(f"without a ticket: {_head(one)}: {one.message}") for one in ranked]
 
 
 def _head(finding: Finding) -> str:
@@ -130,8 +122,7 @@ def _ending(tickets: Sequence[Ticket]) -> Iterator[str]:
     """Yield a line for each accepted ticket that is open again soon."""
     for ticket in tickets:
         until = ticket.resolution.until if ticket.resolution else ""
-        line = f"ends soon: {ticket.id} is {ticket.status} until {until}: {ticket.title}"
-        yield wrapped(line, "  ", "  ").rstrip("\n")
+        yield _item(f"ends soon: {ticket.id} is {ticket.status} until {until}: {ticket.title}")
 
 
 def _place(ticket: Ticket) -> str:
@@ -195,5 +186,9 @@ def _claim_lines(verified: Sequence[VerifiedTicket]) -> Iterator[str]:
         for one in verified
         if one.assessment not in WITHOUT_LINE
     ]
-    for line in [*surprises, *unverifiable_lines(verified)]:
-        yield wrapped(line, "  ", "  ").rstrip("\n")
+    yield from map(_item, [*surprises, *unverifiable_lines(verified)])
+
+
+def _item(text: str) -> str:
+    """Return a text as an indented item of the summary, wrapped."""
+    return wrapped(text, "  ", "  ").rstrip("\n")

@@ -14,6 +14,7 @@ from esper_audit.cli.output_options import OutputOptions
 from esper_audit.findings.audit import CLEAN, NOT_ALL_ANALYSED
 from esper_audit.project.config import Project
 from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.markdown import count
 from esper_audit.watch.session import WatchRequest, WatchResult
 from esper_audit.workflow.watch import WatchedAudit, watch
 
@@ -73,10 +74,11 @@ def command(
 def _summary(watched: WatchedAudit) -> str:
     result = watched.result
     steps = max((process.steps for process in result.ended), default=0)
-    processes = len(result.ended)
-    where = f"{processes} process{'' if processes == 1 else 'es'}"
-    lines = [f"watched {steps} optimizer steps in {where}; the command ended with {result.status}"]
-    lines += [f"  {check}: looked {times} times" for check, times in sorted(result.looks.items())]
+    watched_steps, where = count(steps, "optimizer step"), count(len(result.ended), "process")
+    lines = [f"watched {watched_steps} in {where}; the command ended with {result.status}"]
+    lines += [
+        f"  {check}: looked {count(times, 'time')}" for check, times in sorted(result.looks.items())
+    ]
     lines += [
         f"  {check}: nothing to look at ({why})" for check, why in sorted(result.reasons.items())
     ]

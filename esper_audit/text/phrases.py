@@ -20,14 +20,19 @@ def quoted(code: str) -> str:
     return f"{line[:half]}...{line[-half:]}"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the nearest known word, else the known words where they are not many."""
+def nearest_word(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the nearest known word, empty where none is near."""
     from difflib import get_close_matches
 
+    close = get_close_matches(word, sorted(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the nearest known word, else the known words where they are not many."""
     words = sorted(known)
-    close = get_close_matches(word, words, n=1)
-    if close:
-        return f"; did you mean '{close[0]}'?"
+    if hint := nearest_word(word, words):
+        return hint
     if len(words) > MOST_KNOWN:
         return f"; {len(words)} are known, and none is like it"
     return f"; known: {', '.join(words)}" if words else ""

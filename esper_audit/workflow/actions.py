@@ -9,7 +9,7 @@ import msgspec
 from esper_audit.findings.errors import TicketError, UsageError
 from esper_audit.project.git import resolve_commit, user_name
 from esper_audit.text.markdown import listed
-from esper_audit.text.phrases import did_you_mean
+from esper_audit.text.phrases import nearest_word
 from esper_audit.tickets.links import complete_links
 from esper_audit.tickets.parts import Opinion, Related, Relation, Resolution, Review
 from esper_audit.tickets.states import ACTIVE, ResolutionKind
@@ -144,8 +144,7 @@ def find_ticket(known: Mapping[str, Ticket], name: str) -> Ticket:
         )
     if not known:
         raise UsageError(f"unknown ticket '{name}' (there are no tickets)")
-    near = did_you_mean(name, known)
-    hint = near if "did you mean" in near else f" (tickets: {_shortened(list(known))})"
+    hint = nearest_word(name, known) or f" (tickets: {_shortened(list(known))})"
     raise UsageError(f"unknown ticket '{name}'{hint}")
 
 

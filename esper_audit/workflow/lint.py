@@ -76,7 +76,7 @@ class LintInput:
         return reply
 
 
-Check = Callable[[LintInput], Iterator[Problem]]
+Lint = Callable[[LintInput], Iterator[Problem]]
 
 
 def contradictory_status(corpus: LintInput) -> Iterator[Problem]:
@@ -251,7 +251,7 @@ def ticked_box_on_an_open_ticket(corpus: LintInput) -> Iterator[Problem]:
                 yield Problem(ticket.id, ("extra", position), text)
 
 
-LINTS: dict[str, Check] = {
+LINTS: dict[str, Lint] = {
     "asymmetric-link": asymmetric_link,
     "contradictory-severity": contradictory_severity,
     "contradictory-status": contradictory_status,

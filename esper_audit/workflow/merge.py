@@ -56,7 +56,7 @@ def _require_all(audits: Sequence[Audit]) -> None:
     if numbers != list(range(1, max(totals) + 1)):
         got = listed([str(number) for number in numbers])
         raise UsageError(
-            f"a part is missing or given twice (got {got}, expected each of 1 to {max(totals)} once)."
+            f"a part is missing or there twice (got {got}, expected 1 to {max(totals)}). Give each once."
         )
 
 

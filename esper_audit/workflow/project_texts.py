@@ -11,9 +11,9 @@ from esper_audit.claims.code_tokens import CodeTokens
 from esper_audit.engine.pipeline import discover
 from esper_audit.findings.finding import NotAnalysed
 from esper_audit.project.config import Project
+from esper_audit.project.discovery import SUFFIXES
 from esper_audit.source.syntax.source import Source, parse, read
 
-PYTHON = (".py", ".pyi")
 WORD = re.compile(r"\w+")
 
 
@@ -51,7 +51,7 @@ class ProjectTexts:
         """Return the tokens of a file below the root, None if there is none."""
         if path not in self._tokens:
             text = self.text(path)
-            is_python = path.endswith(PYTHON)
+            is_python = path.endswith(SUFFIXES)
             tokens = CodeTokens(text, is_python=is_python) if text is not None else None
             self._tokens[path] = tokens
         return self._tokens[path]

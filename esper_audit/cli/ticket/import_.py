@@ -100,7 +100,9 @@ def _columns(given: Sequence[str]) -> dict[str, str]:
     pairs = [one.partition("=") for one in given]
     for field, equals, header in pairs:
         if not (field and equals and header):
-            raise UsageError(f"--column: got '{field}{equals}{header}', expected FIELD=HEADER")
+            raise UsageError(
+                f"--column: names no field and header (got '{field}{equals}{header}', expected FIELD=HEADER)"
+            )
     return {field.strip(): header.strip() for field, _, header in pairs}
 
 

@@ -114,9 +114,13 @@ def serve_results(local_rules: list[str], path: str) -> None:
     """Write the results of a file's rules to standard output, without what the rules print."""
     with os.fdopen(os.dup(1), "wb") as pipe:
         os.dup2(2, 1)
-        registry = RuleRegistry(local_rules)
-        results = [r for check in local_checks(registry, path) for r in run_cases(check)]
-        pipe.write(msgspec.msgpack.encode(results))
+        pipe.write(_encoded_results(RuleRegistry(local_rules), path))
+
+
+def _encoded_results(registry: RuleRegistry, path: str) -> bytes:
+    """Run the cases of a file's rules, and return their results encoded."""
+    results = [r for check in local_checks(registry, path) for r in run_cases(check)]
+    return msgspec.msgpack.encode(results)
 
 
 def _write_results(registry: RuleRegistry, path: str, writer: int) -> None:
@@ -126,9 +130,9 @@ def _write_results(registry: RuleRegistry, path: str, writer: int) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
-        results = [r for check in local_checks(registry, path) for r in run_cases(check)]
+        results = _encoded_results(registry, path)
         with os.fdopen(writer, "wb") as pipe:
-            pipe.write(msgspec.msgpack.encode(results))
+            pipe.write(results)
         status = 0
     finally:
         os._exit(status)
