@@ -10,7 +10,7 @@ import msgspec
 from esper_audit.engine.ast_pass import AstPass
 from esper_audit.engine.slices import Slice, slices_of
 from esper_audit.engine.triggers import Candidate, TriggerTable
-from esper_audit.findings.file_outcome import FileOutcome, RuleTiming
+from esper_audit.findings.file_outcome import CheckTiming, FileOutcome
 from esper_audit.findings.finding import Finding, NotAnalysed
 from esper_audit.project.engine_fingerprint import content_digest
 from esper_audit.project.workers.limited_work import set_status
@@ -82,7 +82,7 @@ class FileChecker:
         active = self._active.get(path) if data is None else None
         if active is None:
             active = active_rules(triggers, source.data, prefilter=self._prefilter)
-        timings: list[RuleTiming] | None = [] if self._timing else None
+        timings: list[CheckTiming] | None = [] if self._timing else None
         result = run_rules(
             source, triggers, active - set(without), prefilter=self._prefilter, timings=timings
         )
@@ -136,7 +136,7 @@ def run_rules(
     active: frozenset[str],
     *,
     prefilter: bool,
-    timings: list[RuleTiming] | None = None,
+    timings: list[CheckTiming] | None = None,
 ) -> SourceFindings:
     """Return the findings of the active rules in one source.
 
@@ -157,7 +157,7 @@ def run_rules(
             kept = ast_pass.prefilter(rule, nodes) if prefilter else nodes
             found += ast_pass.run(rule, kept)
             if timings is not None:
-                timings.append(RuleTiming(rule.id, len(nodes), process_time() - start))
+                timings.append(CheckTiming(rule.id, 1, len(nodes), process_time() - start))
         elif isinstance(rule, CstRule):
             cst_candidates[rule] = nodes
     view.forget()  # reference counts free the tree: the collector is off

@@ -12,7 +12,7 @@ import msgspec
 from esper_audit.engine.configured_exceptions import expiring_soon, with_exception_findings
 from esper_audit.engine.file_checker import FileChecker
 from esper_audit.engine.outcome_cache import open_outcomes
-from esper_audit.findings.audit import Audit, CheckTiming, added_timings
+from esper_audit.findings.audit import Audit, added_timings
 from esper_audit.findings.file_outcome import FileOutcome
 from esper_audit.findings.finding import NotAnalysed, Suppressed
 from esper_audit.findings.shard import WHOLE, Shard
@@ -256,11 +256,7 @@ class _CheckRun:
                 *(discovery.directories if discovery else []),
                 *(tree_check.directories if tree_check else []),
             ],
-            timings=added_timings(
-                CheckTiming(timing.check, 1, timing.candidates, timing.seconds)
-                for outcome in outcomes
-                for timing in outcome.timings
-            ),
+            timings=added_timings(timing for outcome in outcomes for timing in outcome.timings),
         )
 
     def _expiring(self, suppressed: Sequence[Suppressed]) -> list[Suppressed]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from esper_audit.findings.coverage import Coverage
+from esper_audit.findings.file_outcome import CheckTiming
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.findings.reached_package import ReachedPackage
@@ -23,15 +24,6 @@ class Ticketed(msgspec.Struct, frozen=True):
     finding: Finding
     ticket: str
     status: str
-
-
-class CheckTiming(msgspec.Struct, frozen=True):
-    """What a rule cost in a run: files and candidates that it was run on, and processor seconds."""
-
-    check: str
-    files: int
-    candidates: int
-    seconds: float
 
 
 def added_timings(timings: Iterable[CheckTiming]) -> list[CheckTiming]:

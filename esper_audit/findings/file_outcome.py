@@ -7,10 +7,11 @@ import msgspec
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 
 
-class RuleTiming(msgspec.Struct, frozen=True, array_like=True):
-    """How many candidates of a file a rule was run on, and the processor seconds that it took."""
+class CheckTiming(msgspec.Struct, frozen=True):
+    """What a rule cost: files and candidates that it was run on, and processor seconds."""
 
     check: str
+    files: int
     candidates: int
     seconds: float
 
@@ -31,4 +32,4 @@ class FileOutcome(msgspec.Struct, frozen=True, array_like=True):
     not_analysed: list[NotAnalysed] = []
     used: list[int] = []
     lost: bool = False
-    timings: list[RuleTiming] = []
+    timings: list[CheckTiming] = []

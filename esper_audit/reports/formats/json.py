@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from esper_audit.findings.audit import Audit, CheckTiming, Ticketed
+from esper_audit.findings.audit import Audit, Ticketed
 from esper_audit.findings.coverage import coverage_numbers
+from esper_audit.findings.file_outcome import CheckTiming
 from esper_audit.findings.finding import Finding, NotAnalysed, Suppressed
 from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.reports.contract_states import ContractStates, contract_states
