@@ -21,6 +21,7 @@ from esper_audit.text.terminal import wrapped
 from esper_audit.tickets.assessment import FAILING, MEANING, Assessment, VerifiedTicket
 from esper_audit.tickets.states import ACTIVE
 from esper_audit.tickets.ticket import Ticket
+from esper_audit.tracking.tracked_ticket import first_line
 from esper_audit.workflow.project_rules.local_rules import require_passing_cases
 from esper_audit.workflow.run import AuditRun, ProgressCallbacks, preview, run
 from esper_audit.workflow.unchecked_tickets import unchecked_tickets
@@ -128,7 +129,10 @@ def _ending(tickets: Sequence[Ticket]) -> Iterator[str]:
 def _place(ticket: Ticket) -> str:
     """Return the file and first line of a ticket, empty where it has none."""
     first = ticket.locations[0] if ticket.locations else None
-    return f"{first.path}:{first.lines.partition('-')[0]}: " if first else ""
+    if first is None:
+        return ""
+    line = first_line(first.lines)
+    return f"{first.path}:{line}: " if line else f"{first.path}: "
 
 
 def _rank(ticket: Ticket) -> tuple[str, str]:

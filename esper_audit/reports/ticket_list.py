@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from esper_audit.text.markdown import count
-from esper_audit.text.terminal import StyledText
+from esper_audit.text.terminal import CUT, SEVERITY_STYLES, StyledText
 from esper_audit.tickets.states import ACTIVE, Status
 from esper_audit.tickets.ticket import Ticket
+from esper_audit.tracking.tracked_ticket import first_line
 
-SEVERITY_STYLES = {"P0": "bold red", "P1": "red", "P2": "red", "P3": "yellow", "P4": "dim"}
-CUT = "..."
 INDENT = "  "
 NARROWEST_TITLE = 20
 NARROWEST_PLACE = 16
@@ -77,7 +76,7 @@ def _place(ticket: Ticket) -> str:
     if not ticket.locations:
         return ""
     first = ticket.locations[0]
-    line = first.lines.partition(",")[0].partition("-")[0]
+    line = first_line(first.lines)
     return f"{first.path}:{line}" if line else first.path
 
 

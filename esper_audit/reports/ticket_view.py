@@ -8,9 +8,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from esper_audit.reports.ticket_list import SEVERITY_STYLES
 from esper_audit.reports.ticket_sections import fix_texts, impact_texts
-from esper_audit.text.terminal import StyledText, prose_width, show_control_characters, wrapped
+from esper_audit.text.terminal import (
+    SEVERITY_STYLES,
+    StyledText,
+    prose_width,
+    show_control_characters,
+    wrapped,
+)
 from esper_audit.text.wrapping import prose
 from esper_audit.tickets.form import order_extras
 from esper_audit.tickets.parts import Evidence, EvidenceTable, Resolution, Step

@@ -11,7 +11,7 @@ from esper_audit.findings.finding import Finding
 from esper_audit.source.syntax.source import Source
 from esper_audit.tracking.context_hash import EDGE, MAX_CONTEXT_HASHES, ContextHash
 from esper_audit.tracking.context_hashing import ContextHashes
-from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE, TrackedTicket
+from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE, TrackedTicket, first_line
 
 SourceReader = Callable[[str], Source | None]
 # Of the surroundings that two observations have in common: a share of them, and a number of clauses.
@@ -73,7 +73,7 @@ def observation_of_ticket(ticket: TrackedTicket) -> Observation:
         check=ticket.check,
         path=location.path,
         symbol=location.symbol,
-        line=int(location.lines.partition(",")[0].partition("-")[0] or 0),
+        line=first_line(location.lines),
         fingerprint=ticket.fingerprint,
         context_hash=ticket.likeness,
         is_resolved=ticket.status == RESOLVED_BY_CHANGE,

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from esper_audit.findings.finding import Location
 from esper_audit.text.markdown import code
+from esper_audit.tracking.tracked_ticket import first_line
 
 
 class SourceLinks:
@@ -36,9 +37,8 @@ class SourceLinks:
 
     def file(self, path: str, lines: str = "") -> str:
         """Return a link to a file, at the first of `lines` (`12-15, 20`) if there are any."""
-        first = lines.partition(",")[0].partition("-")[0]
         shown = code(f"{path}:{lines}" if lines else path)
-        return f"[{shown}]({self.target(path, int(first) if first.isdigit() else 0)})"
+        return f"[{shown}]({self.target(path, first_line(lines))})"
 
     def target(self, path: str, line: int = 0) -> str:
         """Return the address of a file, or of a line in it."""

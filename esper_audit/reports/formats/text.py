@@ -21,8 +21,8 @@ from esper_audit.reports.finding_groups import FindingGroup, by_severity, fold_e
 from esper_audit.rules.catalogue import CheckCatalogue
 from esper_audit.text.markdown import count, listed
 from esper_audit.text.terminal import (
-    CONTROL_PICTURES,
     CUT,
+    SEVERITY_STYLES,
     StyledText,
     cut_to_screen,
     show_control_characters,
@@ -30,11 +30,9 @@ from esper_audit.text.terminal import (
     wrapped,
 )
 
-SEVERITY_STYLES = {"P0": "bold red", "P1": "red", "P2": "red", "P3": "yellow", "P4": "dim"}
 MOST_LINES = 9
 MOST_ALIKE = 5  # files that were not looked at for one reason; all are in the JSON
 GUTTER = 12  # columns before the code of a frame
-CONTROL_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 
 
 def render(audit: Audit, catalogue: CheckCatalogue) -> str:

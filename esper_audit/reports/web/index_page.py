@@ -19,6 +19,7 @@ from esper_audit.reports.deep_dive.grades import area_grades
 from esper_audit.reports.web.rounded_numbers import reading_text
 from esper_audit.tickets.assessment import VerifiedTicket
 from esper_audit.tickets.ticket import Ticket
+from esper_audit.tracking.tracked_ticket import first_line
 
 Row = dict[str, object]
 # In a script element these could end it, or are line ends to a parser of JavaScript.
@@ -95,7 +96,6 @@ def _finding(finding: Finding, tickets: Mapping[str, Ticket], links: SourceLinks
 def _ticket(ticket: Ticket, links: SourceLinks) -> Row:
     place = ticket.locations[0] if ticket.locations else None
     lines = place.lines if place else ""
-    first = lines.partition(",")[0].partition("-")[0]
     return {
         "kind": "ticket",
         "id": ticket.id,
@@ -106,7 +106,7 @@ def _ticket(ticket: Ticket, links: SourceLinks) -> Row:
         "contract": ticket.contract,
         "path": place.path if place else "",
         "lines": lines,
-        "href": links.target(place.path, int(first) if first.isdigit() else 0) if place else "",
+        "href": links.target(place.path, first_line(lines)) if place else "",
         "summary": ticket.summary,
         "why": ticket.why_it_matters,
         "page": f"tickets/{ticket.id}.md",
