@@ -10,7 +10,7 @@ from esper_audit.findings.finding import Finding
 
 
 class FindingGroup(msgspec.Struct, frozen=True):
-    """A finding, and the later findings of its file that say the same."""
+    """A finding, and the later findings of its file that differ in their place only."""
 
     first: Finding
     others: list[Finding]

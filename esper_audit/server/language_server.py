@@ -209,9 +209,8 @@ def make_server(checker: DocumentChecker) -> LanguageServer:
         types.TEXT_DOCUMENT_HOVER: session.hover,
     }
     for name, feature in features.items():
-        server.feature(name)(
-            partial(feature)
-        )  # pygls marks what it is given, a method takes no mark
+        # pygls marks what it is given, and a method takes no mark.
+        server.feature(name)(partial(feature))
     options = types.CodeActionOptions(code_action_kinds=KINDS)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(partial(session.code_actions))
     return server

@@ -78,18 +78,22 @@ def _run(
     """Return the status of the command, and the collective call for which it had to be ended."""
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        # The command is the user's own.
-        process = subprocess.Popen(  # noqa: S603  # run on purpose
-            request.command, env=environment, preexec_fn=_take_interrupts
-        )
+        process = _started(request.command, environment)
         stuck = _wait(process, folder)
         status = process.wait()
         return status, find_stuck(folder, math.inf) if status and stuck is None else stuck
-    except OSError as error:
-        name = request.command[0]
-        raise UsageError(f"cannot start '{name}': {reason_of(error)}") from error
     finally:
         signal.signal(signal.SIGINT, ignored)
+
+
+def _started(command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a command, which is the user's own, and return its process."""
+    try:
+        return subprocess.Popen(  # noqa: S603  # run on purpose
+            command, env=environment, preexec_fn=_take_interrupts
+        )
+    except OSError as error:
+        raise UsageError(f"cannot start '{command[0]}': {reason_of(error)}") from error
 
 
 def _wait(process: subprocess.Popen[bytes], folder: Path) -> Seen | None:

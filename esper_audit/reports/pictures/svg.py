@@ -82,10 +82,8 @@ class LogScale:
 
     def __init__(self, values: Iterable[float], start: int, end: int) -> None:
         logs = [math.log10(value) for value in values if value > 0]
-        self._low, self._high = (
-            math.floor(min(logs)),
-            max(math.floor(min(logs)) + 1, math.ceil(max(logs))),
-        )
+        self._low = math.floor(min(logs))
+        self._high = max(self._low + 1, math.ceil(max(logs)))
         self._start, self._end = start, end
 
     def at(self, value: float) -> int:

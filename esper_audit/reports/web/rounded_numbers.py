@@ -17,7 +17,7 @@ def reading_text(reading: WorstReading) -> str:
 
 def number_text(number: float) -> str:
     """Return a number with two significant digits, whole numbers in full."""
-    if number == int(number) if math.isfinite(number) else False:
+    if math.isfinite(number) and number == int(number):
         return f"{int(number):,}"
     return f"{number:.{DIGITS}g}"
 
