@@ -12,7 +12,7 @@ from esper_audit.cli.options import no_cache_option, no_new_option, project_opti
 from esper_audit.cli.screen import progress_bar
 from esper_audit.engine.pipeline import CheckRequest
 from esper_audit.findings.audit import CLEAN, COULD_NOT_RUN, FINDINGS, NOT_ALL_ANALYSED, Audit
-from esper_audit.findings.finding import Finding, Severity
+from esper_audit.findings.finding import Finding, Severity, first_of_lines
 from esper_audit.findings.probe_record import Verdict
 from esper_audit.project.config import Project
 from esper_audit.reports.unverifiable_claims import unverifiable_lines
@@ -21,7 +21,6 @@ from esper_audit.text.terminal import wrapped
 from esper_audit.tickets.assessment import FAILING, MEANING, Assessment, VerifiedTicket
 from esper_audit.tickets.states import ACTIVE
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.tracking.tracked_ticket import first_line
 from esper_audit.workflow.project_rules.local_rules import require_passing_cases
 from esper_audit.workflow.run import AuditRun, ProgressCallbacks, preview, run
 from esper_audit.workflow.unchecked_tickets import unchecked_tickets
@@ -131,7 +130,7 @@ def _place(ticket: Ticket) -> str:
     first = ticket.locations[0] if ticket.locations else None
     if first is None:
         return ""
-    line = first_line(first.lines)
+    line = first_of_lines(first.lines)
     return f"{first.path}:{line}: " if line else f"{first.path}: "
 
 

@@ -69,6 +69,11 @@ class Span(NamedTuple):
     end_column: int
 
 
+def first_of_lines(lines: str) -> int:
+    """Return the first line of a text such as `12`, `12-15` or `12, 20`, 0 for an empty one."""
+    return int(lines.partition(",")[0].partition("-")[0] or 0)
+
+
 class Edit(msgspec.Struct, frozen=True):
     """A replacement of a range of source by `text`.
 

@@ -6,11 +6,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from esper_audit.findings.finding import first_of_lines
 from esper_audit.text.markdown import count
 from esper_audit.text.terminal import CUT, SEVERITY_STYLES, StyledText
 from esper_audit.tickets.states import ACTIVE, Status
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.tracking.tracked_ticket import first_line
 
 INDENT = "  "
 NARROWEST_TITLE = 20
@@ -76,7 +76,7 @@ def _place(ticket: Ticket) -> str:
     if not ticket.locations:
         return ""
     first = ticket.locations[0]
-    line = first_line(first.lines)
+    line = first_of_lines(first.lines)
     return f"{first.path}:{line}" if line else first.path
 
 

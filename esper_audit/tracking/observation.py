@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from esper_audit.findings.finding import Finding
+from esper_audit.findings.finding import Finding, first_of_lines
 from esper_audit.source.syntax.source import Source
 from esper_audit.tracking.context_hash import EDGE, MAX_CONTEXT_HASHES, ContextHash
 from esper_audit.tracking.context_hashing import ContextHashes
-from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE, TrackedTicket, first_line
+from esper_audit.tracking.tracked_ticket import RESOLVED_BY_CHANGE, TrackedTicket
 
 SourceReader = Callable[[str], Source | None]
 # Of the surroundings that two observations have in common: a share of them, and a number of clauses.
@@ -73,7 +73,7 @@ def observation_of_ticket(ticket: TrackedTicket) -> Observation:
         check=ticket.check,
         path=location.path,
         symbol=location.symbol,
-        line=first_line(location.lines),
+        line=first_of_lines(location.lines),
         fingerprint=ticket.fingerprint,
         context_hash=ticket.likeness,
         is_resolved=ticket.status == RESOLVED_BY_CHANGE,

@@ -55,8 +55,3 @@ class TrackedTicket(Protocol):
     @property
     def likeness(self) -> ContextHash | None:
         """The context hash of the finding, None in a ticket that has none."""
-
-
-def first_line(lines: str) -> int:
-    """Return the first of the lines of a place, 0 without any."""
-    return int(lines.partition(",")[0].partition("-")[0] or 0)

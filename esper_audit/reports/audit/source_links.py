@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from esper_audit.findings.finding import Location
+from esper_audit.findings.finding import Location, first_of_lines
 from esper_audit.text.markdown import code
-from esper_audit.tracking.tracked_ticket import first_line
 
 
 class SourceLinks:
@@ -38,7 +37,7 @@ class SourceLinks:
     def file(self, path: str, lines: str = "") -> str:
         """Return a link to a file, at the first of `lines` (`12-15, 20`) if there are any."""
         shown = code(f"{path}:{lines}" if lines else path)
-        return f"[{shown}]({self.target(path, first_line(lines))})"
+        return f"[{shown}]({self.target(path, first_of_lines(lines))})"
 
     def target(self, path: str, line: int = 0) -> str:
         """Return the address of a file, or of a line in it."""

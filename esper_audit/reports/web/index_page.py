@@ -8,7 +8,7 @@ import msgspec
 
 from esper_audit.findings.contract import Contract
 from esper_audit.findings.coverage import ClassCoverage, Stage
-from esper_audit.findings.finding import Finding, NotAnalysed
+from esper_audit.findings.finding import Finding, NotAnalysed, first_of_lines
 from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.reports.audit.audit_page import summary_sentence
 from esper_audit.reports.audit.audited_project import AuditedProject
@@ -19,7 +19,6 @@ from esper_audit.reports.deep_dive.grades import area_grades
 from esper_audit.reports.web.rounded_numbers import reading_text
 from esper_audit.tickets.assessment import VerifiedTicket
 from esper_audit.tickets.ticket import Ticket
-from esper_audit.tracking.tracked_ticket import first_line
 
 Row = dict[str, object]
 # In a script element these could end it, or are line ends to a parser of JavaScript.
@@ -106,7 +105,7 @@ def _ticket(ticket: Ticket, links: SourceLinks) -> Row:
         "contract": ticket.contract,
         "path": place.path if place else "",
         "lines": lines,
-        "href": links.target(place.path, first_line(lines)) if place else "",
+        "href": links.target(place.path, first_of_lines(lines)) if place else "",
         "summary": ticket.summary,
         "why": ticket.why_it_matters,
         "page": f"tickets/{ticket.id}.md",
