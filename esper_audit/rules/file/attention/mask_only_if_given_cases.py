@@ -6,6 +6,27 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "an attention that is causal by its flag where no mask is made",
+        """
+        import torch
+        import torch.nn.functional as F
+
+        def make(shape, padding=None):
+            if padding is None:
+                return None
+            mask = torch.full(shape, float("-inf"))
+            mask = torch.triu(mask, diagonal=1)
+            return mask + padding[:, None, None, :]
+
+        class Attention(torch.nn.Module):
+            def forward(self, q, k, v, mask=None):
+                causal = self.causal and mask is None
+                return F.scaled_dot_product_attention(
+                    q, k, v, attn_mask=mask, is_causal=self.causal and mask is None
+                )
+        """,
+    ),
+    Valid(
         "a window that is added to a causal mask, and a mask that data brings along",
         """
         import numpy as np

@@ -30,6 +30,11 @@ VALID = (
 
         def distilled(student, x: Tensor, teacher_x: Tensor | None = None):
             return student(x) - student(x if teacher_x is None else teacher_x).detach()
+
+
+        def planned(full_page_table: Tensor, local_page_table: Tensor | None = None):
+            table = full_page_table if local_page_table is None else local_page_table
+            return table * 2
         """,
     ),
     Valid(

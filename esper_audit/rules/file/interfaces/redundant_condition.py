@@ -26,6 +26,7 @@ from esper_audit.source.idioms.branches.counters import (
 )
 from esper_audit.source.idioms.branches.decidable import TestedNames, is_possibly_decided
 from esper_audit.source.idioms.branches.restated_tests import (
+    has_dead_code,
     is_harmless,
     is_left_early,
     is_nested_wrongly,
@@ -36,6 +37,8 @@ from esper_audit.source.idioms.branches.texts import is_nested, texts_as_conditi
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
 from esper_audit.source.syntax.placed_nodes import PlacedNodes
+
+BY_SIZE = "no value makes it otherwise"
 
 
 class RedundantConditionOptions(Options, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -113,7 +116,8 @@ class RedundantCondition(Rule):
                 fix = _without(test, file) if is_neutral(test, known.truth, file) else None
                 yield _violation(test, known.truth, known.reason, file, fix)
         for test, truth, reason in _compared(node, branches, file):
-            if is_neutral(test, truth, file) and not self.options.restated:
+            is_idle = is_neutral(test, truth, file) and not self.options.restated
+            if is_idle or (reason == BY_SIZE and not has_dead_code(test, truth, file)):
                 continue
             yield _violation(test, truth, reason, file)
         for either, text in texts_as_conditions(node, branches, file):
@@ -213,4 +217,4 @@ def _compared(
             and truth is not None
             and not is_nested(test, function, file)
         ):
-            yield test, truth, "no value makes it otherwise"
+            yield test, truth, BY_SIZE

@@ -6,6 +6,19 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a last test that is always true, and stands for an else",
+        """
+        def share(module, layer):
+            if layer.weight is not None:
+                return 1
+            if module.training:
+                count = 1
+            elif len(list(module.children())) >= 0:
+                count = 2
+            return layer.weight * count
+        """,
+    ),
+    Valid(
         "a way for None that is open, inside the test for None, or bound again",
         """
         def pick(a, b, c):

@@ -24,6 +24,17 @@ def is_harmless(found: ConstantCondition, file: FileView) -> bool:
     return found.known.truth and not any(branch.orelse for branch in _deciding(found, file))
 
 
+def has_dead_code(test: ast.expr, truth: bool, file: FileView) -> bool:
+    """Return whether something never runs as a test is always true, or always false.
+
+    A last `elif` that is always true is an `else`.
+    """
+    above = file.parent(test)
+    if not isinstance(above, ast.If) or not truth:
+        return True
+    return bool(above.orelse) or isinstance(above.body[-1], (ast.Return, ast.Raise, ast.Continue))
+
+
 def is_neutral(operand: ast.expr, truth: bool, file: FileView) -> bool:
     """Return whether an operand changes nothing: a true one of `and`, a false one of `or`."""
     above = file.parent(operand)

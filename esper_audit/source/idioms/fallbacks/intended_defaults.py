@@ -19,14 +19,13 @@ def is_left_out_on_purpose(
 ) -> bool:
     """Return whether the code shows that a replacement is meant.
 
-    A caller passes None or what may be None; the function tests the parameter in several places, or sets
-    something else by it; it compares all pairs of both, where one set with itself is usual; the value
-    holds indices, or only updates a state of the object.
+    One is a variant of the other by name; a caller passes None or what may be None; the function tests the
+    parameter in several places, or sets something else by it; it compares all pairs of both, where one set
+    with itself is usual; the value holds indices, or only updates a state of the object.
     """
     names = targets | {found.parameter}
     return (
-        found.parameter.startswith(f"{found.replacement}_")  # another form of it: `offsets_cpu`
-        or found.parameter.endswith(f"_{found.replacement}")  # `teacher_x`
+        _is_variant(found.parameter, found.replacement)
         or _has_tests_elsewhere(function, found.parameter)
         or _is_choice_of_mode(function, found.parameter, names)
         or _is_all_pairs(function, names, found.replacement)
@@ -34,6 +33,14 @@ def is_left_out_on_purpose(
         or _is_for_state(function, found, file)
         or any(_may_be_none(value, file) for value in _passed(found.parameter, function, file))
     )
+
+
+def _is_variant(parameter: str, replacement: str) -> bool:
+    """Return whether a name is another with a word more, or the last two words of both are the same."""
+    if parameter.startswith(f"{replacement}_") or parameter.endswith(f"_{replacement}"):
+        return True  # `offsets_cpu`, `teacher_x`
+    last = parameter.split("_")[-2:]
+    return len(last) == 2 and last == replacement.split("_")[-2:]  # `local_page_table`
 
 
 def _passed(parameter: str, function: Function, file: FileView) -> Iterator[ast.expr]:
