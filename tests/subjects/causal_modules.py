@@ -208,6 +208,13 @@ class MixingBatch(nn.Module):
         return x + self.linear(x.mean(dim=0, keepdim=True))
 
 
+class TwoRowsOnly(Attention):
+    """Refuses a batch of more than two rows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.zeros(2, 1, x.shape[-1], dtype=x.dtype)
+
+
 class SoftmaxOutput(Attention):
     def forward(self, x: Tensor) -> Tensor:
         return torch.softmax(super().forward(x), dim=-1)
@@ -244,4 +251,5 @@ SOUND: dict[str, type[nn.Module]] = {
     "dropout-in-train": DroppingOut,
     "layers-skipped-in-train": SkippingLayers,
     "rows-of-a-batch-mix": MixingBatch,
+    "two-rows-only": TwoRowsOnly,
 }

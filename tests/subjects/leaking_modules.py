@@ -11,6 +11,7 @@ from subjects.causal_modules import (
     Recurrent,
     RunningMean,
     SingleOnly,
+    TwoRowsOnly,
     future,
 )
 from subjects.pooling_modules import (
@@ -219,9 +220,17 @@ class Constant(nn.Module):
 
 
 ALL = "altered prefix gradient"
+
+
 # Module, and the detectors that see it.
+class UnmaskedTwoRows(TwoRowsOnly):
+    def masked(self, scores: Tensor) -> Tensor:
+        return scores
+
+
 LEAKING: dict[str, tuple[type[nn.Module], str]] = {
     "unmasked": (Unmasked, ALL),
+    "unmasked-for-two-rows-only": (UnmaskedTwoRows, ALL),
     "unmasked-behind-a-zero-projection": (UnmaskedZeroProjection, ALL),
     "mask-off-by-one": (MaskOffByOne, ALL),
     "soft-mask": (SoftMask, ALL),

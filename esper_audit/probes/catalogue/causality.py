@@ -9,11 +9,10 @@ import torch
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain, Verdict
+from esper_audit.probes.measure.dependence.causal_positions import CausalPositions
 from esper_audit.probes.measure.dependence.output_dependency import (
     SequenceFunction,
-    altered_difference,
     difference,
-    later_gradients,
     live_parameters,
     prefix_difference,
 )
@@ -119,19 +118,22 @@ class Causality(Probe[Module]):
         with torch.no_grad():
             first, elsewhere, again = function(sequence), function(other), function(sequence)
             is_random = not torch.equal(again, function(sequence, stream=OTHER))
-        yield Reading("remembers", difference(first, again), setting.witness)
+        remembered = difference(first, again)
+        yield Reading("remembers", remembered, setting.witness)
         controls.inputs_matter |= not torch.equal(first, elsewhere)
-        controls.live |= live_parameters(function, sequence)
+        if controls.trainable - controls.live:
+            controls.live |= live_parameters(function, sequence)
         boundaries = boundary_positions(setting.length)
-        for at, later in later_gradients(function, sequence, boundaries):
-            yield Reading("gradient", later, {**setting.witness, "position": at})
+        # What remembers its last call may not take batches of different sizes in a row.
+        positions = CausalPositions(function, sequence, boundaries, is_stacked=not remembered)
+        for where, later in positions.later_gradients():
+            yield Reading("gradient", later, {**setting.witness, **where})
         for scale, recording in PATHS if sequence.is_floating_point() else ((1, False), (1, True)):
+            path: dict[str, Plain] = {"scale": scale, "gradients": recording}
+            output = None if recording else first
             with torch.set_grad_enabled(recording):
-                output = function(sequence) if recording else first
-                for at in boundaries:
-                    gap = altered_difference(function, sequence, other * scale, at, output)
-                    where = {"position": at, "scale": scale, "gradients": recording}
-                    yield Reading("altered", gap, {**setting.witness, **where})
+                for where, gap in positions.altered_differences(other * scale, output):
+                    yield Reading("altered", gap, {**setting.witness, **where, **path})
         for at in () if is_random or not setting.precision.is_fine_enough else boundaries:
             with torch.no_grad():
                 change = prefix_difference(function, sequence, at, first)
