@@ -65,6 +65,35 @@ def test_prerequisites_come_first_and_once() -> None:
     assert found[-1].prerequisites == ("reproducible[linear@birth]",)
 
 
+class Counted(nn.Linear):
+    """Counts how often one is built and how often one runs."""
+
+    built = 0
+    ran = 0
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, dim)
+        Counted.built += 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        Counted.ran += 1
+        return super().forward(x)
+
+
+def test_prerequisites_share_two_modules_and_each_runs_once() -> None:
+    subject = replace(linear(promise("reproducible")), build=Counted)
+    other = replace(
+        subject, name="other", states={"birth": lambda _: None, "later": lambda _: None}
+    )
+    units = units_of([subject, other])
+    for unit in units:
+        assert measure_unit(unit).verdict is Verdict.PASS
+    assert (Counted.built, Counted.ran) == (3 * 2, 3 * 2)  # of three subjects and states
+    for unit in reversed(units):  # the one before is another subject, or has not run
+        assert measure_unit(unit).verdict is Verdict.PASS
+    assert (Counted.built, Counted.ran) == (6 + 9 * 2, 6 + 3 * 3)
+
+
 def test_a_failure_blocks_what_depends_on_it_instead_of_cascading() -> None:
     records = [r for r in probe_subjects([subject_of(SOURCE, "raising")]) if r.state]
     assert [r.verdict for r in records] == [Verdict.FAIL] + [Verdict.BLOCKED_BY] * 3

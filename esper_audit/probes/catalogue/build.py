@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.probes.measure.execution.equal_modules import EqualModules
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
 from esper_audit.probes.subject.subject import Module, Subject
@@ -18,8 +19,7 @@ from esper_audit.probes.subject.subject import Module, Subject
 class Build(Probe[Subject]):
     """A subject can be built and led to its state any number of times.
 
-    What: the probe calls the factory twice, under two random seeds. The two modules must have no
-    parameter or buffer in common.
+    What: the probe calls the factory twice. The two modules must have no parameter or buffer in common.
 
     Why: a shared instance carries the effects of one probe into the next. This probe blocks all others,
     so that a missing argument is reported once and not as forty failures.
@@ -43,14 +43,16 @@ class Build(Probe[Subject]):
     def measure(self, subject: Subject, state: str) -> Iterator[Reading]:
         """Build twice."""
         try:
-            first, second = (subject.at(state, seed=seed) for seed in (0, 1))
+            modules = EqualModules(subject, state)
         # Any error of the factory is the finding.
         except FAILURES as error:
             yield Reading("raises", 1.0, {"error": f"{type(error).__name__}: {error}"})
             return
         yield Reading("raises", 0.0)
         if isinstance(subject, Module):
-            yield Reading("shared-tensors", float(len(_tensors(first) & _tensors(second))))
+            first, second = map(_tensors, modules.built)
+            yield Reading("shared-tensors", float(len(first & second)))
+            modules.hand_on()
 
 
 def _tensors(module: nn.Module) -> set[int]:

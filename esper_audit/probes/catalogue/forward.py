@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.execution.equal_modules import EqualModules
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero, must_not_occur
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.subject import Draw, Module
+from esper_audit.probes.subject.subject import Module
 
 
 class Forward(Probe[Module]):
@@ -43,9 +44,10 @@ class Forward(Probe[Module]):
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Run the module once."""
-        module, inputs = subject.at(state), subject.inputs(Draw(subject.dims[0]))
+        modules = EqualModules.taken(subject, state, have_run=0)
+        module = modules.built[0]
         try:
-            output: object = subject.call(module, inputs)
+            output = modules.run_next(subject)
         # Any error of the forward is the finding.
         except FAILURES as error:
             yield Reading("raises", 1.0, {"error": f"{type(error).__name__}: {error}"})
@@ -58,6 +60,7 @@ class Forward(Probe[Module]):
             problem = _switch_problem(module, switch)
             where: dict[str, Plain] = {"switch": f"{switch}()", "problem": problem}
             yield Reading("mode-switch", float(bool(problem)), where if problem else {})
+        modules.hand_on()
 
 
 def _switch_problem(module: nn.Module, switch: str) -> str:

@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch
 
 from esper_audit.findings.finding import Category, Severity
+from esper_audit.probes.measure.execution.equal_modules import EqualModules
 from esper_audit.probes.measure.readings import Limits, Reading, must_be_zero
 from esper_audit.probes.probe import Probe
-from esper_audit.probes.subject.determinism import seed_streams
-from esper_audit.probes.subject.subject import Draw, Module
+from esper_audit.probes.subject.subject import Module
 
 
 class Reproducible(Probe[Module]):
@@ -37,10 +37,7 @@ class Reproducible(Probe[Module]):
 
     def measure(self, subject: Module, state: str) -> Iterator[Reading]:
         """Build and run twice from the same seed."""
-        outputs = []
-        for _ in range(2):
-            module = subject.at(state)
-            seed_streams(1)
-            with torch.no_grad():
-                outputs.append(subject.call(module, subject.inputs(Draw(subject.dims[0]))))
-        yield Reading("differs", float(not torch.equal(*outputs)))
+        modules = EqualModules.taken(subject, state, have_run=1)
+        while len(modules.outputs) < len(modules.built):
+            modules.run_next(subject)
+        yield Reading("differs", float(not torch.equal(*modules.outputs)))
