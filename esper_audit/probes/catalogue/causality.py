@@ -13,7 +13,6 @@ from esper_audit.probes.measure.dependence.causal_positions import CausalPositio
 from esper_audit.probes.measure.dependence.output_dependency import (
     SequenceFunction,
     difference,
-    live_parameters,
     prefix_difference,
 )
 from esper_audit.probes.measure.dependence.sequence_sweep import (
@@ -121,8 +120,7 @@ class Causality(Probe[Module]):
         remembered = difference(first, again)
         yield Reading("remembers", remembered, setting.witness)
         controls.inputs_matter |= not torch.equal(first, elsewhere)
-        if controls.trainable - controls.live:
-            controls.live |= live_parameters(function, sequence)
+        controls.look_for_live_parameters(function, sequence)
         boundaries = boundary_positions(setting.length)
         # What remembers its last call may not take batches of different sizes in a row.
         positions = CausalPositions(function, sequence, boundaries, is_stacked=not remembered)
@@ -130,8 +128,8 @@ class Causality(Probe[Module]):
             yield Reading("gradient", later, {**setting.witness, **where})
         for scale, recording in PATHS if sequence.is_floating_point() else ((1, False), (1, True)):
             path: dict[str, Plain] = {"scale": scale, "gradients": recording}
-            output = None if recording else first
             with torch.set_grad_enabled(recording):
+                output = None if recording else first
                 for where, gap in positions.altered_differences(other * scale, output):
                     yield Reading("altered", gap, {**setting.witness, **where, **path})
         for at in () if is_random or not setting.precision.is_fine_enough else boundaries:
@@ -148,7 +146,6 @@ class Causality(Probe[Module]):
             return super().reproducer(subject, state, witness)
         draw, length, at = witness["draw"], witness["length"], witness["position"]
         dtype, scale = f"torch.{witness['dtype']}", witness.get("scale", 1)
-        axis = self.parameters.axis
         return (
             "import torch\n"
             "from esper_audit.subject import (\n"
@@ -157,7 +154,8 @@ class Causality(Probe[Module]):
             f"subject = subject_of({subject.source!r}, {subject.name!r})\n"
             f"module = subject.at({state!r}, seed={draw}).to({dtype})\n"
             f"redraw(module, {draw})\n"
-            f"function = SequenceFunction(subject, module.train({witness['mode'] == 'train'}), {axis})\n"
+            f"module.train({witness['mode'] == 'train'})\n"
+            f"function = SequenceFunction(subject, module, {self.parameters.axis})\n"
             f"x, other = (function.sequence(Draw({subject.dims[0]}, length={length}, seed=seed, "
             f"dtype={dtype})) for seed in ({draw}, {OTHER}))\n"
             f"with torch.set_grad_enabled({witness.get('gradients', False)}):\n"

@@ -123,19 +123,21 @@ def _loaded(subject: Checkpointed, state: object) -> tuple[Any, str]:
 
 
 def _compared(subject: Checkpointed, saved: Any, loaded: Any) -> Iterator[Reading]:
-    first, second = (_output(subject, module) for module in (saved, loaded))
-    yield Reading("output", difference(first, second))
+    """Compare evaluations at once and at the end, and the training steps between them."""
+    pair = (saved, loaded)
+    yield Reading("output", difference(*(_evaluation(subject, module) for module in pair)))
     for step in STEPS_AFTER:
-        ones, others = (_train_step(subject, module, step) for module in (saved, loaded))
-        detector = "next-steps" if step else "gradients"
+        (first, ones), (second, others) = (_train_step(subject, module, step) for module in pair)
+        yield Reading("next-steps" if step else "output", difference(first, second), {"step": step})
         paired = ones.keys() == others.keys()
         gaps = [difference(ones[n], others[n]) if paired else float("inf") for n in ones]
-        yield Reading(detector, max(gaps, default=float(not paired)), {"step": step})
-        outputs = (_output(subject, module) for module in (saved, loaded))
-        yield Reading("next-steps", difference(*outputs), {"step": step})
+        gap = max(gaps, default=float(not paired))
+        yield Reading("next-steps" if step else "gradients", gap, {"step": step})
+    last = difference(*(_evaluation(subject, module) for module in pair))
+    yield Reading("next-steps", last, {"step": STEPS_AFTER[-1]})
 
 
-def _output(subject: Checkpointed, module: Any) -> Tensor:
+def _evaluation(subject: Checkpointed, module: Any) -> Tensor:
     was_training = module.training
     with torch.no_grad():
         output = subject.call(module.eval(), subject.inputs(Draw(subject.dims[0])))
@@ -143,17 +145,19 @@ def _output(subject: Checkpointed, module: Any) -> Tensor:
     return output
 
 
-def _train_step(subject: Checkpointed, module: Any, step: int) -> dict[str, Tensor]:
+def _train_step(subject: Checkpointed, module: Any, step: int) -> tuple[Tensor, dict[str, Tensor]]:
     """Apply one training step and `advance`.
 
-    Return the gradients by name.
+    Return the output, and the gradients by name.
     """
     seed_streams(step)
     output = subject.call(module.train(), subject.inputs(Draw(subject.dims[0], seed=step)))
-    module.zero_grad(set_to_none=True)
+    named = dict(module.named_parameters())
+    for parameter in named.values():
+        parameter.grad = None
     if output.requires_grad:
         backward(output, torch.randn(output.shape) / output.numel())
-    gradients = {n: p.grad.clone() for n, p in module.named_parameters() if p.grad is not None}
+    gradients = {name: p.grad for name, p in named.items() if p.grad is not None}
     descend(module.parameters(), LEARNING_RATE)
     subject.advance(module)
-    return gradients
+    return output.detach(), gradients

@@ -18,7 +18,7 @@ def without_one_entry(
     """Yield (name, checkpoint) for each entry, with that entry removed."""
     for path in _mappings(checkpoint, open_names):
         for key in _at(checkpoint, path):
-            fewer = copy.deepcopy(checkpoint)
+            fewer = _copied(checkpoint)
             del _at(fewer, path)[key]
             yield _path_text((*path, key)), fewer
 
@@ -28,7 +28,7 @@ def with_extra_entry(
 ) -> Iterator[tuple[str, object]]:
     """Yield (name, checkpoint) for each mapping, with an entry added: a tensor among tensors, else 0."""
     for path in _mappings(checkpoint, open_names):
-        more = copy.deepcopy(checkpoint)
+        more = _copied(checkpoint)
         mapping = _at(more, path)
         value = next(iter(mapping.values()), 0)
         mapping[ADDED] = value.clone() if isinstance(value, Tensor) else 0
@@ -39,9 +39,26 @@ def with_other_version(checkpoint: object, entry: str) -> Iterator[tuple[str, ob
     """Yield (name, checkpoint) for each entry called `entry`, with its number increased by one."""
     for path in _mappings(checkpoint, ()):
         if entry in _at(checkpoint, path):
-            other = copy.deepcopy(checkpoint)
+            other = _copied(checkpoint)
             _at(other, path)[entry] += 1
             yield _path_text((*path, entry)), other
+
+
+def _copied(checkpoint: Any) -> Any:
+    """Return a deep copy that shares the tensors, which take most of the time to copy."""
+    return copy.deepcopy(checkpoint, {id(tensor): tensor for tensor in _tensors(checkpoint)})
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """Yield the tensors in nested mappings and sequences."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
 
 
 def _mappings(checkpoint: object, open_names: Collection[str], path: Path = ()) -> Iterator[Path]:

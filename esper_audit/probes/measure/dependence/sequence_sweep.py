@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.dependence.output_dependency import (
+    SequenceFunction,
+    live_parameters,
+)
 from esper_audit.probes.measure.execution.precision import Precision
 from esper_audit.probes.measure.readings import Reading
 from esper_audit.probes.subject.subject import Draw
@@ -45,6 +50,11 @@ class SweepResult:
     live: set[str] = field(default_factory=set)
     inputs_matter: bool = False
     prefixes: int = 0
+
+    def look_for_live_parameters(self, function: SequenceFunction, sequence: Tensor) -> None:
+        """Measure which parameters have an effect, unless all of them have had one already."""
+        if self.trainable - self.live:
+            self.live |= live_parameters(function, sequence)
 
     def readings(self) -> Iterator[Reading]:
         """Yield the readings of the controls."""

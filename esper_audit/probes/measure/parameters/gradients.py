@@ -33,6 +33,6 @@ def descend(parameters: Iterable[nn.Parameter], rate: float) -> None:
     with torch.no_grad():
         for parameter in listed:
             if parameter.grad is not None:
-                parameter.sub_(rate * parameter.grad)
+                parameter.sub_(parameter.grad, alpha=rate)
     for parameter in listed:
         parameter.grad = None
