@@ -1,1 +1,1 @@
-"""Rules about declarations: estimates and docstrings."""
+"""Rules about what code declares: counts, docstrings, types and markers."""

@@ -1,1 +1,1 @@
-"""Rules about numbers: norms, ratios, averages."""
+"""Rules about numbers: norms, ratios, averages, probabilities and what becomes NaN."""

@@ -1,1 +1,1 @@
-"""Rules about state that is saved and loaded."""
+"""Rules about state: what is saved and loaded, shared, stored, or changed in place."""

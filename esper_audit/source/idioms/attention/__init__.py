@@ -1,1 +1,1 @@
-"""Calls of attention functions and their masks."""
+"""Attention calls and their masks, the axes of tensors, and what a softmax normalises."""

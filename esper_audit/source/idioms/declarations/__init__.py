@@ -1,1 +1,1 @@
-"""What code declares about sizes and counts."""
+"""What code declares: counts of parameters, types and attributes."""

@@ -1,1 +1,1 @@
-"""Copied statements and constants."""
+"""Copied statements and constants, and lists that repeat the members of an enumeration."""

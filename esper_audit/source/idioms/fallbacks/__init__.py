@@ -1,1 +1,1 @@
-"""Argument fallbacks and exception handlers."""
+"""Replaced arguments, exception handlers, dispatches on a value and entries of caches."""

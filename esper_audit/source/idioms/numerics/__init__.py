@@ -1,1 +1,1 @@
-"""Norms, moving averages and layer sizes."""
+"""Moving averages, probabilities, counts and layer sizes, and the expressions that values come from."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.numerics.average_keys import unheld_keys
 from esper_audit.source.idioms.numerics.ema_update import ema_update, literal_number
-from esper_audit.source.idioms.numerics.frozen_parameters import frozen_modules, iterated_modules
+from esper_audit.source.idioms.numerics.iterated_modules import frozen_modules, iterated_modules
 from esper_audit.source.idioms.numerics.running_averages import names_in
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView

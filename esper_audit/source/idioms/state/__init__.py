@@ -1,1 +1,1 @@
-"""Keys that are saved and loaded."""
+"""Keys that are saved and loaded, values and layers that a module holds, and its modes."""

@@ -1,4 +1,4 @@
-"""Parameters that a loop goes through, and modules whose parameters a class freezes."""
+"""Modules whose parameters a loop goes through, and those whose parameters a class freezes."""
 
 from __future__ import annotations
 
