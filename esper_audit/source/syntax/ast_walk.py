@@ -97,6 +97,11 @@ def scan(
     return found
 
 
+def names_in(node: ast.AST) -> set[str]:
+    """Return the names that code reads or binds."""
+    return {part.id for part in scan(node, {ast.Name}) if isinstance(part, ast.Name)}
+
+
 def returned_values(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
     """Yield the values that a function returns, without those of nested functions."""
     for node in scan(function, {ast.Return}, NESTED_SCOPES):

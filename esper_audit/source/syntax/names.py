@@ -160,6 +160,11 @@ def text_of(node: ast.AST) -> str:
     return dotted(node) or ast.unparse(node)
 
 
+def is_constant(node: ast.AST | None, value: object) -> bool:
+    """Return whether a node is the constant True, False or None, or this small number."""
+    return isinstance(node, ast.Constant) and node.value is value
+
+
 def parameters(arguments: ast.arguments) -> list[ast.arg]:
     """Return every parameter, `*args` and `**kwargs` included."""
     found = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]

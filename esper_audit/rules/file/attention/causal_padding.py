@@ -13,7 +13,7 @@ from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.causal_masks import guards, required_arguments
 from esper_audit.source.idioms.attention.paddings import is_even, is_padded_apart, padding_of
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 from esper_audit.text.phrases import quoted
@@ -130,7 +130,7 @@ def _has_flag(family: ClassFamily) -> bool:
 def _depends_on_flag(call: ast.Call, padding: ast.expr, function: Function, file: FileView) -> bool:
     """Return whether a padding, the names in it or the place of the call depend on a causal flag."""
     tests = [test for test, _ in guards(call, function, file)]
-    names = {node.id for node in ast.walk(padding) if isinstance(node, ast.Name)}
+    names = names_in(padding)
     for node in scan(function, {ast.Assign}):
         if isinstance(node, ast.Assign) and dotted(node.targets[0]) in names | {
             ast.unparse(padding)

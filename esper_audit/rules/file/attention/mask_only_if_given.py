@@ -16,7 +16,7 @@ from esper_audit.source.idioms.attention.causal_masks import (
     mask_uses,
     required_arguments,
 )
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, terminal_name
 
@@ -85,7 +85,7 @@ def _needed(
 ) -> tuple[ast.expr, str] | None:
     """Return the test and the optional argument that a use of a mask depends on, None without one."""
     optional = {name for name, value in defaults(function.args).items() if _is_none(value)}
-    optional -= {node.id for node in ast.walk(made) if isinstance(node, ast.Name)}
+    optional -= names_in(made)
     optional -= _names_of(made, file)
     for test, outcome in guards(use, function, file):
         for name in required_arguments(test, outcome):

@@ -18,7 +18,7 @@ from esper_audit.source.idioms.training.training_flow import (
     TrainingFlows,
     has_no_gradients,
 )
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import identifiers, terminal_name
 from esper_audit.text.phrases import quoted
@@ -102,7 +102,7 @@ def _evaluations(flow: TrainingFlow, file: FileView) -> Iterator[TrainingEvent]:
 def _is_same_data(event: TrainingEvent, trained: TrainingEvent) -> bool:
     """Return whether both loops run over one iterable, as where features of the training data are collected."""
     iterables = [
-        {part.id for part in scan(loop.iter, {ast.Name}) if isinstance(part, ast.Name)}
+        names_in(loop.iter)
         for loop in (event.loops[-1], trained.loops[-1])
         if isinstance(loop, ast.For)
     ]

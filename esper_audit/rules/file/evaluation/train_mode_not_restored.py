@@ -20,7 +20,7 @@ from esper_audit.source.idioms.training.training_flow import (
     TrainingFlows,
     has_no_gradients,
 )
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted
 from esper_audit.text.phrases import quoted
@@ -283,7 +283,7 @@ def _kept_in_loop(
 
 
 def _bound_by(loop: ast.For) -> set[str]:
-    return {part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)}
+    return names_in(loop.target)
 
 
 def _is_trained(event: TrainingEvent, step: TrainingEvent, file: FileView) -> bool:

@@ -10,7 +10,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
-from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.ast_walk import names_in
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults
 
@@ -169,7 +169,7 @@ class DefaultRefused(Rule):
             return
         given = defaults(node.args)
         for statement, test, refused in _leading_checks(node):
-            names = {part.id for part in walk(test) if isinstance(part, ast.Name)} & set(given)
+            names = names_in(test) & set(given)
             name = next(iter(names)) if len(names) == 1 else ""
             default = given.get(name)
             if not isinstance(default, ast.Constant) or name.startswith("_"):

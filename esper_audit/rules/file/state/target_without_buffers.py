@@ -10,7 +10,7 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -282,7 +282,7 @@ def _written(pairs: ast.Call, function: Function) -> int | None:
         ):
             continue
         targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else []
-        sides = [{n.id for n in ast.walk(target) if isinstance(n, ast.Name)} for target in targets]
+        sides = [names_in(target) for target in targets]
         written = {name for statement in loop.body for name in _written_names(statement)}
         found = [at for at, side in enumerate(sides) if side & written]
         return found[0] if found else None

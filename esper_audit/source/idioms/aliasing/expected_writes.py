@@ -9,7 +9,7 @@ from esper_audit.source.idioms.aliasing.argument_flows import ArgumentFlows
 from esper_audit.source.idioms.aliasing.argument_part import WHOLE
 from esper_audit.source.idioms.aliasing.shared_storage import Resolve, written_by_call
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
@@ -131,7 +131,7 @@ def _is_random_step(write: ArgumentWrite, function: Function) -> bool:
     """Return whether an argument is changed by what the function draws at random."""
     if not isinstance(write.node, ast.AugAssign):
         return False
-    read = {n.id for n in scan(write.node.value, {ast.Name}) if isinstance(n, ast.Name)}
+    read = names_in(write.node.value)
     values: list[ast.AST] = [write.node.value]
     values += [
         node.value
@@ -148,7 +148,7 @@ def _is_random_fill(write: ArgumentWrite, function: Function) -> bool:
         return False
     if not isinstance(write.target, ast.Subscript):
         return False
-    read = {n.id for n in scan(write.target.slice, {ast.Name}) if isinstance(n, ast.Name)}
+    read = names_in(write.target.slice)
     bound: list[tuple[list[ast.expr], ast.expr]] = []
     for node in scan(function, {ast.Assign, ast.For}):
         if isinstance(node, ast.Assign):

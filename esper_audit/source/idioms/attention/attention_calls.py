@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import names_in, scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
@@ -173,7 +173,7 @@ def registrations(
     """Yield each string in a decorator of a scope or of a factory of its class, with the decorated definition."""
     classes = {scope.name for scope in scopes if isinstance(scope, ast.ClassDef)}
     for node, strings in file.once(_decorated_by_strings):
-        is_maker = node in scopes or classes & {n.id for n in walk(node) if isinstance(n, ast.Name)}
+        is_maker = node in scopes or classes & names_in(node)
         if is_maker:
             yield from ((text, node) for text in strings)
 
@@ -267,5 +267,5 @@ def _is_query_times_key(node: ast.expr) -> bool:
         operands = [node.left, node.right]
     elif isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in PRODUCTS:
         operands = node.args[-2:]
-    names = [{n.id for n in walk(o) if isinstance(n, ast.Name)} for o in operands]
+    names = [names_in(o) for o in operands]
     return len(names) == 2 and all(any(map(QUERY_OR_KEY.search, side)) for side in names)

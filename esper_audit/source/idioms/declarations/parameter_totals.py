@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from esper_audit.source.idioms.attention.causal_masks import guards
 from esper_audit.source.idioms.declarations.tied_weights import is_count_of_tied_layer
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -59,7 +59,7 @@ def sizes_of(argument: ast.expr) -> set[str]:
     """Return the names and attributes in an argument, without the objects that hold the attributes."""
     attributes = [a for a in scan(argument, {ast.Attribute}) if isinstance(a, ast.Attribute)]
     holders = {dotted(attribute.value) for attribute in attributes}
-    names = {name.id for name in scan(argument, {ast.Name}) if isinstance(name, ast.Name)}
+    names = names_in(argument)
     return {attribute.attr for attribute in attributes} | (names - holders)
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.fallbacks.argument_defaults import Fallback, is_none
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan, walk
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, names_in, scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
 
@@ -111,8 +111,8 @@ def _bound_by(statement: ast.stmt) -> Iterator[str]:
 def _is_all_pairs(function: Function, names: frozenset[str], other: str) -> bool:
     """Return whether a function multiplies or subtracts each row of one with each of the other."""
     return any(
-        (names & _names(left) and other in _names(right))
-        or (names & _names(right) and other in _names(left))
+        (names & names_in(left) and other in names_in(right))
+        or (names & names_in(right) and other in names_in(left))
         for left, right in _paired(function)
     )
 
@@ -140,10 +140,6 @@ def _is_expanded(node: ast.expr) -> bool:
     )
 
 
-def _names(node: ast.expr) -> set[str]:
-    return {part.id for part in walk(node) if isinstance(part, ast.Name)}
-
-
 def _is_of_indices(function: Function, parameter: str) -> bool:
     """Return whether the annotation of a parameter is a tensor without gradients."""
     given = parameters(function.args)
@@ -158,6 +154,6 @@ def _is_for_state(function: Function, found: Fallback, file: FileView) -> bool:
     uses = [
         node
         for node in scan(function, {ast.IfExp, ast.BoolOp}, NESTED_SCOPES)
-        if isinstance(node, (ast.IfExp, ast.BoolOp)) and both <= _names(node)
+        if isinstance(node, (ast.IfExp, ast.BoolOp)) and both <= names_in(node)
     ]
     return bool(uses) and all(isinstance(file.enclosing(use)[-1], ast.Expr) for use in uses)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from esper_audit.source.syntax.ast_walk import returned_values, scan
+from esper_audit.source.syntax.ast_walk import names_in, returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters
 
@@ -89,7 +89,7 @@ def is_computed(entry: MemoEntry, function: Function, file: FileView) -> bool:
         calls = [call for call in scan(node, {ast.Call}) if isinstance(call, ast.Call)]
         if any(TENSOR_FUNCTION.fullmatch(file.resolve(call.func) or "") for call in calls):
             return True
-        for name in _names(node) - seen:
+        for name in names_in(node) - seen:
             seen.add(name)
             pending += _values(name, function, entry.statement)
         pending += [
@@ -108,7 +108,7 @@ def _is_compared(name: str, entry: MemoEntry, function: Function) -> bool:
     for node in scan(function, {ast.If}, CLOSED):
         if not isinstance(node, ast.If) or entry.statement not in scan(node, {ast.Assign}):
             continue
-        names = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
+        names = names_in(node.test)
         if name in names and (names & {"self", "cls"} or entry.cache in ast.unparse(node.test)):
             return name not in dependencies(entry.key, function, entry.statement)
         if _is_measured(name, entry, node.test, function):
@@ -122,7 +122,7 @@ def _is_measured(name: str, entry: MemoEntry, test: ast.expr, function: Function
     for compared in scan(test, {ast.Compare}):
         if not isinstance(compared, ast.Compare) or isinstance(compared.ops[0], UNMEASURED):
             continue
-        read = {n.id for n in ast.walk(compared) if isinstance(n, ast.Name)}
+        read = names_in(compared)
         if kept in read and name in dependencies(compared, function, entry.statement):
             return True
     return False
@@ -152,17 +152,15 @@ def _values(name: str, function: Function, statement: ast.stmt) -> list[ast.AST]
         function, {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.withitem}, CLOSED
     ):
         if isinstance(node, ast.Assign):
-            bound = any(name in _names(target) for target in node.targets) and node is not statement
+            bound = (
+                any(name in names_in(target) for target in node.targets) and node is not statement
+            )
             values += [node.value] if bound else []
         elif isinstance(node, (ast.AnnAssign, ast.AugAssign)) and node.value is not None:
-            values += [node.value] if name in _names(node.target) else []
-        elif isinstance(node, ast.For) and name in _names(node.target):
+            values += [node.value] if name in names_in(node.target) else []
+        elif isinstance(node, ast.For) and name in names_in(node.target):
             values.append(node.iter)
     return values
-
-
-def _names(target: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
 
 
 def _paths(node: ast.AST) -> Iterator[str]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import names_in, scan, walk
 from esper_audit.source.syntax.enclosing import Definition
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
@@ -222,6 +222,6 @@ def _is_same_class_call(call: ast.Call, scopes: Sequence[Definition]) -> bool:
 
 
 def _is_annotated_with(annotation: ast.expr, classes: set[str]) -> bool:
-    names = {node.id for node in walk(annotation) if isinstance(node, ast.Name)}
+    names = names_in(annotation)
     names |= {str(node.value) for node in walk(annotation) if isinstance(node, ast.Constant)}
     return not names.isdisjoint(classes | {"Self"})

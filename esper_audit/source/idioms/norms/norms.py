@@ -34,7 +34,7 @@ from esper_audit.source.idioms.norms.norm_expressions import (
     strip_conversions,
 )
 from esper_audit.source.idioms.norms.norm_helpers import NormHelpers
-from esper_audit.source.syntax.ast_walk import children, walk
+from esper_audit.source.syntax.ast_walk import children, names_in, walk
 from esper_audit.source.syntax.names import Function, dotted, parameters, text_of
 
 SCALING = frozenset(
@@ -135,7 +135,7 @@ class NormFlow:
         measured = self.measures(core)
         if any(map(is_constant_tensor, measured)) or any(map(is_weight, measured)):
             return False
-        names = [{n.id for n in walk(m) if isinstance(n, ast.Name)} for m in measured]
+        names = [names_in(m) for m in measured]
         numerators = [part for o in self.origins(division.left) for part in walk(o)]
         norms = [p for p in numerators if isinstance(p, ast.expr) and self.is_norm(p)]
         if is_error_of([m for norm in norms for m in self.measures(norm)], measured):

@@ -16,7 +16,7 @@ from esper_audit.source.idioms.norms.norm_expressions import (
 )
 from esper_audit.source.idioms.norms.norm_helpers import NormHelpers
 from esper_audit.source.idioms.norms.norms import NormFlow
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import names_in, scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, parameters, text_of
 
@@ -65,7 +65,7 @@ def is_taken_both_ways(flow: NormFlow, division: ast.BinOp) -> bool:
 def _operands(division: ast.BinOp) -> tuple[set[str], set[str]]:
     """Return the names above and below the line."""
     sides = (division.left, division.right)
-    above, below = ({n.id for n in walk(side) if isinstance(n, ast.Name)} for side in sides)
+    above, below = (names_in(side) for side in sides)
     return above - below, below - above
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.idioms.numerics.average_keys import unheld_keys
 from esper_audit.source.idioms.numerics.ema_update import ema_update, literal_number
 from esper_audit.source.idioms.numerics.iterated_modules import frozen_modules, iterated_modules
-from esper_audit.source.idioms.numerics.running_averages import names_in
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.idioms.numerics.tensor_calls import enclosing_family
+from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import dotted, terminal_name
@@ -44,7 +43,7 @@ def _looked_up(loop: ast.For) -> Iterator[str]:
 
 def frozen_filters(loop: ast.For, file: FileView) -> Iterator[tuple[ast.expr, str, str]]:
     """Yield each test of `requires_grad` of frozen parameters, with the variable and the module."""
-    frozen = frozen_modules(_family(loop, file))
+    frozen = frozen_modules(enclosing_family(loop, file))
     variables = {name: source for name, source in iterated_modules(loop) if source in frozen}
     for node in scan(loop, {ast.If}):
         if not isinstance(node, ast.If):
@@ -105,7 +104,7 @@ def unmatched_names(loop: ast.For) -> Iterator[tuple[ast.Compare, list[str]]]:
 
 def missed_keys(loop: ast.For, file: FileView) -> Iterator[tuple[ast.expr, str, str, str]]:
     """Yield each question of a loop for a key that no entry of its table of averages has."""
-    family = _family(loop, file)
+    family = enclosing_family(loop, file)
     if family is not None:
         yield from unheld_keys(loop, family, file)
 
@@ -120,7 +119,7 @@ def idle_counter(branch: ast.If, file: FileView) -> ast.Attribute | None:
     functions = file.functions(branch)
     scope = functions[-1] if is_exit and functions else branch
     counter = test.left
-    family = _family(branch, file)
+    family = enclosing_family(branch, file)
     if not isinstance(test.ops[0], kinds) or not isinstance(counter, ast.Attribute):
         return None
     if family is None or not has_update(scope):
@@ -142,8 +141,3 @@ def idle_counter(branch: ast.If, file: FileView) -> ast.Attribute | None:
 def has_update(scope: ast.AST) -> bool:
     """Return whether a running average is updated inside a statement."""
     return any(ema_update(node) is not None for node in scan(scope, STATEMENTS))
-
-
-def _family(node: ast.stmt, file: FileView) -> ClassFamily | None:
-    classes = [d for d in file.definitions(node) if isinstance(d, ast.ClassDef)]
-    return file.once(class_table).family(classes[-1]) if classes else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import names_in, scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -68,7 +68,7 @@ def _is_of_bounded(value: ast.expr, function: Function, file: FileView) -> bool:
     argument = calls[0].args[0]
     if _is_bounded(argument, file):
         return True
-    names = {p.id for p in walk(argument) if isinstance(p, ast.Name)}
+    names = names_in(argument)
     bound = [_assigned(name, function) for name in names]
     return bool(bound) and all(made and all(_is_bounded(m, file) for m in made) for made in bound)
 

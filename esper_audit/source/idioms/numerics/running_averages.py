@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.numerics.ema_update import ema_update
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
@@ -147,8 +147,3 @@ def discarded_update(node: ast.Call, file: FileView) -> ast.Expr | None:
     is_written = any(keyword.arg == "out" for keyword in outermost.keywords)
     is_pure = not (is_written or terminal_name(outermost.func).endswith("_"))
     return above if isinstance(above, ast.Expr) and is_pure else None
-
-
-def names_in(node: ast.AST) -> set[str]:
-    """Return the names that a part of a program reads or binds."""
-    return {part.id for part in walk(node) if isinstance(part, ast.Name)}

@@ -9,7 +9,7 @@ from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind
 from esper_audit.source.idioms.training.training_flow import TrainingFlows
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, terminal_name
 
@@ -68,7 +68,7 @@ def member_loop(node: ast.expr, file: FileView) -> MemberLoop | None:
 
 def is_on_host(node: ast.expr, loop: MemberLoop) -> bool:
     """Return whether the round has brought what is read to the host before."""
-    names = {n.id for n in scan(node, {ast.Name}) if isinstance(n, ast.Name)}
+    names = names_in(node)
     values: list[ast.AST] = []
     for assigned in scan(loop.node, {ast.Assign}, NESTED_SCOPES):
         if isinstance(assigned, ast.Assign):

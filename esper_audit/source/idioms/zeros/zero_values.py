@@ -12,6 +12,7 @@ from esper_audit.source.idioms.numerics.tensor_calls import (
     tensor_call,
 )
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, first_reason
+from esper_audit.source.syntax.ast_walk import names_in
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, parameters, text_of
 
@@ -102,7 +103,7 @@ def _of_arithmetic(node: ast.BinOp, file: FileView, depth: int) -> str:
 
 def _is_number(node: ast.expr, file: FileView) -> bool:
     """Return whether an expression is computed from parameters that are declared as numbers."""
-    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    names = names_in(node)
     declared = {
         p.arg
         for function in file.functions(node)
