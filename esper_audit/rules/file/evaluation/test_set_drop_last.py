@@ -19,6 +19,7 @@ from esper_audit.source.idioms.training.training_flow import (
 )
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import is_constant
 
 HOOKS = frozenset({"test_dataloader", "val_dataloader", "predict_dataloader"})
 SPLITS = frozenset({"test", "val", "valid", "validation", "eval", "dev"})
@@ -65,7 +66,7 @@ class TestSetDropLast(Rule):
         if call is None or file.resolve(call.func) not in LOADERS:
             return
         value = next((k.value for k in call.keywords if k.arg == "drop_last"), None)
-        if value is None or not _is_constant(value, value=True):
+        if value is None or not is_constant(value, True):
             return
         is_test = _is_test_data(call, file) or _is_beside_shuffled(call, file)
         reason = "should be measured" if is_test else _use(call, file)
@@ -96,19 +97,15 @@ def _is_beside_shuffled(call: ast.Call, file: FileView) -> bool:
     own = {k.arg: k.value for k in call.keywords}
     if not functions or not own.keys().isdisjoint({"sampler", "batch_sampler"}):
         return False
-    if "shuffle" not in own or not _is_constant(own["shuffle"], value=False):
+    if "shuffle" not in own or not is_constant(own["shuffle"], False):
         return False
     others = (c for c in scan(functions[-1], {ast.Call}) if isinstance(c, ast.Call))
     return any(
-        k.arg == "shuffle" and _is_constant(k.value, value=True)
+        k.arg == "shuffle" and is_constant(k.value, True)
         for other in others
         if file.resolve(other.func) in LOADERS
         for k in other.keywords
     )
-
-
-def _is_constant(node: ast.expr, *, value: bool) -> bool:
-    return isinstance(node, ast.Constant) and node.value is value
 
 
 def _is_test_set(call: ast.Call) -> bool:

@@ -10,7 +10,7 @@ from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.fallbacks.dispatch import Dispatch, dispatch_of, is_last_literal
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import text_of
+from esper_audit.source.syntax.names import is_constant, text_of
 from esper_audit.text.phrases import quoted
 
 MESSAGE = "any `{}` other than {} passes: it {}. Reject what is not expected"
@@ -222,7 +222,7 @@ def _effect(dispatch: Dispatch) -> str:
         return ""
     if isinstance(last[0], ast.Pass):
         return "is ignored" if isinstance(dispatch.default, ast.MatchAs) else ""
-    is_accepted = isinstance(last[0], ast.Return) and _is_constant(last[0].value, truth=True)
+    is_accepted = isinstance(last[0], ast.Return) and is_constant(last[0].value, True)
     rejects = any(_rejects(block) for block in dispatch.blocks)
     return "returns True" if is_accepted and rejects else ""
 
@@ -230,8 +230,4 @@ def _effect(dispatch: Dispatch) -> str:
 def _rejects(block: list[ast.stmt]) -> bool:
     """Return whether a block may return something other than True."""
     returned = [r for s in block for r in scan(s, {ast.Return}) if isinstance(r, ast.Return)]
-    return any(not _is_constant(statement.value, truth=True) for statement in returned)
-
-
-def _is_constant(node: ast.expr | None, *, truth: bool) -> bool:
-    return isinstance(node, ast.Constant) and node.value is truth
+    return any(not is_constant(statement.value, True) for statement in returned)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from esper_audit.source.syntax.names import dotted, terminal_name
+from esper_audit.source.syntax.names import dotted, is_constant, terminal_name
 
 VIEW_ATTRIBUTES = frozenset({"T", "mT", "H", "mH", "data", "real", "imag"})
 VIEW_METHODS = frozenset(
@@ -66,7 +66,7 @@ def written_by_call(call: ast.Call, resolve: Resolve) -> list[ast.expr]:
             written.append(function.value)
         elif target.startswith("torch.") and call.args and function.attr not in GRADIENT_FUNCTIONS:
             written.append(call.args[0])
-    is_inplace = any(k.arg == "inplace" and is_true(k.value) for k in call.keywords)
+    is_inplace = any(k.arg == "inplace" and is_constant(k.value, True) for k in call.keywords)
     if is_inplace and (resolve(function) or "").startswith("torch.nn.functional."):
         written += call.args[:1]
     return written
@@ -100,8 +100,3 @@ def iterated(iterable: ast.expr) -> list[ast.expr]:
     if isinstance(iterable, ast.Call) and dotted(iterable.func) in ITERATING:
         return [part for argument in iterable.args for part in iterated(argument)]
     return iterable.elts if isinstance(iterable, (ast.Tuple, ast.List)) else [iterable]
-
-
-def is_true(node: ast.expr) -> bool:
-    """Return whether a node is the constant True."""
-    return isinstance(node, ast.Constant) and node.value is True

@@ -16,7 +16,7 @@ from esper_audit.source.idioms.local_flow.following_statements import (
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, terminal_name, text_of
+from esper_audit.source.syntax.names import Function, dotted, is_constant, terminal_name, text_of
 
 REPLACING_METHODS = {
     "to_empty": "makes new parameters",
@@ -155,7 +155,7 @@ def _effect_of_call(call: ast.Call, module: str, file: FileView) -> str:
     if call.func.attr == "to" and _is_meta(call):
         return "has no parameters with data any more"
     if call.func.attr == "load_state_dict":
-        is_assigned = any(k.arg == "assign" and _is_true(k.value) for k in call.keywords)
+        is_assigned = any(k.arg == "assign" and is_constant(k.value, True) for k in call.keywords)
         return "has the loaded tensors for parameters" if is_assigned else ""
     return REPLACING_METHODS.get(call.func.attr, "")
 
@@ -170,7 +170,3 @@ def _is_meta(call: ast.Call) -> bool:
     values = [*call.args, *(k.value for k in call.keywords if k.arg == "device")]
     texts = {ast.unparse(value) for value in values}
     return not texts.isdisjoint({"'meta'", "torch.device('meta')"})
-
-
-def _is_true(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is True
