@@ -56,9 +56,10 @@ class CachedFailure(Rule):
     Why: a full disk, a busy device or a lost connection at the first call decides for the life of the
     process: each later call returns the default, and the log names the error once or never.
 
-    Quiet: errors that stay, such as ImportError, ValueError or AttributeError; a probe of the environment
-    (only True or False, no argument, `is_`, `has_`, a version), of the properties of a device, or one that
-    imports; handlers that raise, compute a value or report the error, which is then remembered on purpose.
+    Quiet: errors that stay, such as ImportError, ValueError or AttributeError; a probe of the
+    environment (only True or False, no argument, `is_`, `has_`, a version) without a `timeout`, of the
+    properties of a device, or one that imports; handlers that raise, compute a value or report the
+    error, which is then remembered on purpose.
 
     Off by default: what fails is mostly missing for as long as the process lives, so the kept default is
     right.
@@ -95,7 +96,8 @@ class CachedFailure(Rule):
         function = functions[-1] if functions else None
         if not isinstance(node, ast.Try) or function is None or _is_settled(node, file):
             return
-        if PROBE.search(function.name) or _is_yes_or_no(function) or not function.args.args:
+        is_probe = PROBE.search(function.name) is not None or not function.args.args
+        if _is_yes_or_no(function) or (is_probe and not _is_timed(node)):
             return
         is_remote = self.options.any_error or _is_remote(node, file)
         for handler in node.handlers:
@@ -111,6 +113,12 @@ def _is_remote(node: ast.Try, file: FileView) -> bool:
     calls = (c for statement in node.body for c in scan(statement, {ast.Call}))
     named = (file.resolve(call.func) or "" for call in calls if isinstance(call, ast.Call))
     return any(name.startswith(REMOTE) for name in named)
+
+
+def _is_timed(node: ast.Try) -> bool:
+    """Return whether a call that is tried has a limit of time, within which it may end at the next try."""
+    calls = (c for statement in node.body for c in scan(statement, {ast.Call}))
+    return any(k.arg == "timeout" for c in calls if isinstance(c, ast.Call) for k in c.keywords)
 
 
 def _is_yes_or_no(function: Function) -> bool:

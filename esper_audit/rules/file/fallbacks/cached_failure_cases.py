@@ -6,6 +6,20 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a probe without a limit of time",
+        """
+        from functools import lru_cache
+        import subprocess
+
+        @lru_cache
+        def driver():
+            try:
+                return subprocess.run(["nvidia-smi"], capture_output=True).stdout
+            except OSError:
+                return None
+        """,
+    ),
+    Valid(
         "every error of a call of its own",
         """
         from functools import lru_cache
@@ -120,6 +134,29 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a probe that may end in time the next time",
+        """
+        from functools import cache
+        import requests
+
+        @cache
+        def latest_version():
+            try:
+                return requests.get("https://host/latest", timeout=2).text
+            except requests.RequestException:
+                return ""
+        """,
+        (
+            (
+                8,
+                (
+                    "the cache of `latest_version` remembers the default of `RequestException` for every later "
+                    "call. Raise, or keep failures out of it."
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "every error of a request",
         """

@@ -1,4 +1,4 @@
-"""The rule `unknown-string-default`: a misspelt name selects a default."""
+"""The rule `unknown-string-default`: a misspelt name, or a member that a table lacks, selects a default."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.fallbacks.dispatch import is_text
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.fallbacks.dispatch import is_member, is_text
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, parameters, text_of
+from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 from esper_audit.text.phrases import quoted
 
 MESSAGE = "`{}` takes `{}` for every `{}` that the table does not hold. Use `{}[{}]`, which raises"
@@ -20,7 +21,8 @@ class UnknownStringDefault(Rule):
     """A misspelt name selects a default.
 
     What: `TABLE.get(name, default)` where `TABLE` is a dict of the file with strings for keys, `name` is a
-    parameter, and `default` is one of the table's own values.
+    parameter, and `default` is one of the table's own values; also where the keys are members of an
+    enumeration of the file that has further ones.
 
     Why: `activation="swihs"` trains with another activation than was asked for, without a word.
 
@@ -43,6 +45,22 @@ class UnknownStringDefault(Rule):
     triggers = Triggers(calls=frozenset({"get"}))
 
     VALID = (
+        Valid(
+            "all members of an enumeration, and one of another file",
+            """
+            from enum import Enum
+            from .kinds import Scale
+
+            class Mode(Enum):
+                FAST = 1
+                SLOW = 2
+
+            def steps(mode: Mode, scale: Scale):
+                table = {Mode.FAST: 1, Mode.SLOW: 9}
+                sizes = {Scale.SMALL: 1, Scale.LARGE: 2}
+                return table.get(mode, 1) * sizes.get(scale, 1)
+            """,
+        ),
         Valid(
             "a lookup that raises",
             """
@@ -81,6 +99,23 @@ class UnknownStringDefault(Rule):
         ),
     )
     INVALID = (
+        Invalid(
+            "a member that the table lacks",
+            """
+            from enum import IntEnum
+
+            class Mode(IntEnum):
+                FAST = 1
+                SLOW = 2
+                EXACT = 3
+
+            STEPS = {Mode.FAST: 1, Mode.SLOW: 9}
+
+            def steps(mode: Mode) -> int:
+                return STEPS.get(mode, 1)
+            """,
+            ((11, MESSAGE.format("STEPS.get(mode, 1)", "1", "mode", "STEPS", "mode")),),
+        ),
         Invalid(
             "a table of the module",
             """
@@ -136,7 +171,7 @@ class UnknownStringDefault(Rule):
         found = table if isinstance(table, ast.Dict) and _is_table(table) else None
         found = found or file.once(_tables).get((_scope(table, file), dotted(table)))
         found = found or file.once(_tables).get((None, dotted(table)))
-        if found is None or _is_tested(key, table, file):
+        if found is None or _is_tested(key, table, file) or _is_complete(found, file):
             return
         if text_of(default) in {text_of(value) for value in found.values}:
             name = "the table" if isinstance(table, ast.Dict) else text_of(table)
@@ -160,7 +195,22 @@ def _tables(file: FileView) -> dict[tuple[ast.AST | None, str], ast.Dict]:
 
 
 def _is_table(table: ast.Dict) -> bool:
-    return len(table.keys) >= FEWEST and all(k is not None and is_text(k) for k in table.keys)
+    keys = [key for key in table.keys if key is not None and (is_text(key) or is_member(key))]
+    return FEWEST <= len(keys) == len(table.keys)
+
+
+def _is_complete(table: ast.Dict, file: FileView) -> bool:
+    """Return whether a table of members holds all of its enumeration, or that is of another file."""
+    members = [key for key in table.keys if isinstance(key, ast.Attribute)]
+    if not members:
+        return False
+    known = file.once(class_table).by_name.get(dotted(members[0].value))
+    bases = {terminal_name(base) for base in known.bases} if known is not None else set()
+    if known is None or not any(base.endswith(("Enum", "Flag")) for base in bases):
+        return True
+    values = (s for s in known.body if isinstance(s, ast.Assign))
+    names = {dotted(target) for value in values for target in value.targets}
+    return names <= {member.attr for member in members}
 
 
 def _scope(node: ast.expr, file: FileView) -> ast.AST | None:

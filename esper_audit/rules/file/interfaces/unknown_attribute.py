@@ -30,6 +30,8 @@ ENTRY_POINTS = (
     *("__init__", "forward", "__call__", "reset_parameters", "train", "extra_repr"),
     *("__len__", "__getitem__", "__iter__", "__next__", "__enter__", "__exit__"),
 )
+# What is called beside the computation, so that the rest of the class works and tests pass.
+DESCRIBING = frozenset({"extra_repr", "__repr__", "__str__", "__len__"})
 # A class that lacks as many attributes gets them from elsewhere.
 MANY = 3
 
@@ -48,10 +50,11 @@ class UnknownAttributeOptions(Options, frozen=True, forbid_unknown_fields=True, 
 class UnknownAttribute(Rule):
     """A class reads an attribute of its own that nothing sets.
 
-    What: `self.x` where neither the class nor its bases set or define `x`, but a name that is spelt almost so
-    (`time_casual_padding`, `time_causal_padding`). Also `hasattr` and `getattr` of a literal. With the
-    option `dissimilar` any `self.x` that nothing sets in a module of torch, where the constructor, the forward
-    or a special method reads it, or a method that these call: one finding a class.
+    What: `self.x` where neither the class nor its bases set or define `x`, but a name that is spelt
+    almost so (`time_casual_padding`, `time_causal_padding`), or any in `extra_repr`, `__repr__`,
+    `__str__` and `__len__`. Also `hasattr` and `getattr` of a literal. With the option `dissimilar` any
+    `self.x` that nothing sets in a module of torch, where the constructor, the forward or a special
+    method reads it, or a method that these call: one finding a class.
 
     Why: the module raises an AttributeError at its first forward, or in the one branch that no test
     reaches.
@@ -61,15 +64,15 @@ class UnknownAttribute(Rule):
     attribute that a subclass in the file has, that other code of the file sets, or whose name the class
     passes on with itself (`hasattr(self, "x")`); a method that a plain class calls where only a value
     has a similar name, as a class beside it brings it; a private method that is called only for an
-    argument which is None by default, or below conditions only; code that nothing of the file can run, and
-    methods that it puts on another class; the `else` of a layer that is always
-    there; a branch that the constants of the class, of the method or of every call in the file rule out,
-    or for a text that the file names nowhere else; what a forward always reads and a comment took out; a method
-    that is called in training only; modules without a forward, and classes whose name a later one takes;
-    methods that nothing above runs, to whose object other files may give what they read, and
-    classes that lack three attributes or more, which were cut out of another framework (option
-    `everywhere`); attributes without a similar name, which are true, but mostly of branches and classes
-    that nothing uses (option `dissimilar`).
+    argument which is None by default, or below conditions only; code that nothing of the file can run,
+    and methods that it puts on another class; the `else` of a layer that is always there; a branch that
+    the constants of the class, of the method or of every call in the file rule out, or for a text that
+    the file names nowhere else; what a forward always reads and a comment took out; a method that is
+    called in training only; modules without a forward, and classes whose name a later one takes;
+    methods that nothing above runs, to whose object other files may give what they read, and classes
+    that lack three attributes or more, which were cut out of another framework (option `everywhere`);
+    attributes without a similar name, which are true, but mostly of branches and classes that nothing
+    uses (option `dissimilar`).
 
     Tickets: real code
     """
@@ -118,18 +121,23 @@ class UnknownAttribute(Rule):
         where = f"is set nowhere in `{definition.name}` or its bases"
         for use in _first_of_each(use for use in uses if meant[use.name]):
             similar = meant[use.name]
-            is_asked = self.options.dissimilar or is_misspelt(use.name, similar)
+            is_asked = self._is_asked(use) or is_misspelt(use.name, similar)
             if is_asked and not is_method_of_mixin(use, similar, definition, file):
                 yield Violation(use.node, f"`self.{use.name}` {where}: it has `{similar}`")
-        if not (self.options.dissimilar or self.options.everywhere):
-            return
-        plain = [u for u in uses if not meant[u.name] and not _is_training_half(u, file)]
-        if plain and is_closed_module(definition, file):
+        unlike = (u for u in uses if not meant[u.name] and self._is_asked(u))
+        plain = [u for u in unlike if not _is_training_half(u, file)]
+        is_described = all(use.method.name in DESCRIBING for use in plain)
+        if plain and (is_described or is_closed_module(definition, file)):
             plain = _first_of_each(self._reached(plain, definition, file))
             others = [f"`{use.name}`" for use in plain[1:]]
             rest = f", nor {'is' if len(others) == 1 else 'are'} {', '.join(others)}"
             for use in plain[:1]:
                 yield Violation(use.node, f"`self.{use.name}` {where}{rest if others else ''}")
+
+    def _is_asked(self, use: AttributeUse) -> bool:
+        """Return whether an attribute is reported that no similar name speaks for."""
+        is_option = self.options.dissimilar or self.options.everywhere
+        return is_option or use.method.name in DESCRIBING
 
     def _reached(
         self, uses: list[AttributeUse], definition: ast.ClassDef, file: FileView
@@ -137,7 +145,11 @@ class UnknownAttribute(Rule):
         """Return the uses in methods that run, all where asked for."""
         table = file.once(class_table)
         families = [table.family(each) for each in (definition, *table.subclasses(definition))]
-        run = set(chain.from_iterable(family.reached_from(*ENTRY_POINTS) for family in families))
+        run = set(
+            chain.from_iterable(
+                family.reached_from(*ENTRY_POINTS, *DESCRIBING) for family in families
+            )
+        )
         if self.options.everywhere:
             return uses
         return [

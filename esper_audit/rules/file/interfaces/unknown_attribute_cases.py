@@ -7,6 +7,33 @@ from esper_audit.rules.rule import Invalid, Valid
 DISSIMILAR: dict[str, object] = {"dissimilar": True}
 VALID = (
     Valid(
+        "what a text of the object has from its subclass, and what a plain base brings",
+        """
+        from torch import nn
+        from .plain import Named
+
+        class Layer(nn.Module):
+            def __init__(self, rate):
+                super().__init__()
+                self.rate = rate
+
+            def extra_repr(self):
+                return f"rate={self.rate}, kind={self.kind}"
+
+        class Soft(Layer):
+            def __init__(self, rate):
+                super().__init__(rate)
+                self.kind = "soft"
+
+        class Shown(Named):
+            def __init__(self):
+                self.rate = 1
+
+            def __repr__(self):
+                return self.title
+        """,
+    ),
+    Valid(
         "an attribute that has no similar name, or one with a word more, unless asked for",
         """
         from torch import nn
@@ -735,6 +762,42 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a name of an older version in the text of the object, and in its length",
+        """
+        from torch import nn
+
+        class Base(nn.Module):
+            def __init__(self, drop_prob=0.0):
+                super().__init__()
+                self.drop_prob = drop_prob
+
+        class Layer(Base):
+            def __init__(self, width):
+                super().__init__(0.1)
+                self.inner = nn.Linear(width, width)
+
+            def forward(self, x):
+                return self.inner(x)
+
+            def extra_repr(self):
+                return f"drop_path={self.drop_path}"
+
+        class Rows:
+            def __init__(self, table):
+                self._table = table
+
+            def __len__(self):
+                return self.num_rows
+
+            def __repr__(self):
+                return f"Rows({self.table_size})"
+        """,
+        (
+            (17, "`self.drop_path` is set nowhere in `Layer` or its bases"),
+            (24, "`self.num_rows` is set nowhere in `Rows` or its bases, nor is `table_size`"),
+        ),
+    ),
     Invalid(
         "the words of a name in another order",
         """

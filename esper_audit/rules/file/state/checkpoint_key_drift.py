@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.state import checkpoint_key_drift_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.state.key_places import key_place
 from esper_audit.source.idioms.state.state_functions import counterparts, is_saver
 from esper_audit.source.idioms.state.state_keys_read import KeyRead, keys_used, read_keys
@@ -37,8 +38,7 @@ class CheckpointKeyDrift(Rule):
     Quiet: a function whose dict is not completely known (`**`, a computed key, the result of
     `super()`, `update` with another object); a key that other code of the file writes; a key with
     handled absence (`if "k" in state`, `setdefault`, `state.get("j") or state["k"]`, an `if` on the
-    result of `get`: a migration);
-    several files saved by one function.
+    result of `get`: a migration); one of several files saved by a function whose keys are not known.
 
     Off unless selected: a reader or saver of another class or file has the key.
 
@@ -52,192 +52,8 @@ class CheckpointKeyDrift(Rule):
     default = False
     precision = "0 of 16 in 89 packages before mending on them (fifteen of one pattern of deepmd-kit), no finding since"
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), parts=PARTS)
-    VALID = (
-        Valid(
-            "keys of the files of an older saver",
-            """
-            import torch
-
-            def save(path, model):
-                torch.save({"params": {"model": model.state_dict()}}, path)
-
-            def load(path):
-                checkpoint = torch.load(path)
-                if "params" not in checkpoint:
-                    return checkpoint["model"], checkpoint["config"]
-                return checkpoint["params"]
-            """,
-        ),
-        Valid(
-            "a key of another saver, which is read where the own one is absent",
-            """
-            class A:
-                def state_dict(self):
-                    return {"student": self.student, "teacher": self.teacher}
-                def load_state_dict(self, state):
-                    is_other = any("actor" in key for key in state)
-                    self.student = state["student"]
-                    self.teacher = state.get("teacher") or state["actor"]
-                    self.is_other = is_other
-            """,
-        ),
-        Valid(
-            "keys of other savers that are dropped",
-            """
-            class A:
-                def state_dict(self):
-                    return {"width": self.width}
-                def load_state_dict(self, state):
-                    state = state.copy()
-                    state.pop("kind")
-                    state.pop("compress", None)
-                    self.width = state["width"]
-            """,
-        ),
-        Valid(
-            "the same keys in both",
-            """
-            class A:
-                def state_dict(self):
-                    return {"step": self.step}
-                def load_state_dict(self, state):
-                    self.step = state["step"]
-            """,
-        ),
-        Valid(
-            "a dict that is passed on",
-            """
-            class A:
-                def state_dict(self):
-                    return {"step": 1, "n": 2}
-                def load_state_dict(self, state):
-                    self.__dict__.update(state)
-            """,
-        ),
-        Valid(
-            "a dict from another function",
-            """
-            class A(B):
-                def state_dict(self):
-                    state = super().state_dict()
-                    state['n'] = 1
-                    return state
-                def load_state_dict(self, state):
-                    self.n = state['n']
-                    self.m = state['m']
-            """,
-        ),
-        Valid(
-            "computed keys",
-            """
-            class A:
-                def state_dict(self):
-                    return {**self.rest}
-                def load_state_dict(self, state):
-                    self.step = state["step"]
-            class A:
-                def state_dict(self):
-                    return {"a": 1, "b": 2}
-                def load_state_dict(self, state):
-                    for k in self.names:
-                        put(k, state[k])
-            """,
-        ),
-        Valid(
-            "a migration",
-            """
-            class A:
-                def state_dict(self):
-                    return {"step": 1}
-                def load_state_dict(self, state):
-                    if "old" in state:
-                        state["step"] = state.pop("old")
-                    self.step = state["step"]
-            """,
-        ),
-        Valid(
-            "a key with tested absence",
-            """
-            class A:
-                def state_dict(self):
-                    return {"start": 1}
-                def load_state_dict(self, state):
-                    times = state.get("times")
-                    if times is None:
-                        times = range(state["start"])
-                    self.start = times[0]
-            """,
-        ),
-        Valid(
-            "a copy that the object stores",
-            """
-            class A:
-                def state_dict(self):
-                    return {"n": 1, "m": 2}
-                def load_state_dict(self, state):
-                    self.__dict__ = dict(state)
-                    put(state["n"])
-            """,
-        ),
-        Valid(
-            "built in steps, loaded from a file",
-            """
-            def save_run(path, step):
-                d = dict(step=step)
-                d['lr'] = 1
-                d.update({'t': 2})
-                torch.save(d, path)
-            def load_run(path):
-                d = torch.load(path)
-                e = dict(d)
-                return d['step'], e['lr'], d.get('t')
-            """,
-        ),
-        Valid(
-            "a saver without a loader",
-            """
-            class A:
-                def to_dict(self):
-                    return {'n': 1}
-            """,
-        ),
-        Valid(
-            "two files",
-            """
-            def save(a):
-                dump({'n': 1}, 'a')
-                dump({'m': 2}, 'b')
-            def load(a):
-                x = load_json(a)
-                return a['n']
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a key that is never written",
-            """
-            class A:
-                def state_dict(self):
-                    return {"step": 1}
-                def load_state_dict(self, state):
-                    self.step = state["steps"]
-            """,
-            ((5, "requires `steps`, which `state_dict` never writes"),),
-        ),
-        Invalid(
-            "a default that always applies",
-            """
-            class A:
-                def state_dict(self):
-                    return {"alpha": 1}
-                def load_state_dict(self, state):
-                    self.alpha = state["alpha"]
-                    self.t = state.get("t", 0)
-            """,
-            ((6, "has a default for `t`, which `state_dict` never writes"),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep functions that load by their names."""
@@ -266,7 +82,7 @@ class _KeyTable:
 
     def __init__(self, _: FileView) -> None:
         self.read = cache(read_keys)
-        self.written = cache(written_keys)
+        self.written = cache(partial(written_keys, with_several=True))
 
 
 def _unwritten(

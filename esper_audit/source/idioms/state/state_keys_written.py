@@ -25,12 +25,15 @@ NO_KEYS = KeyWrite(frozenset(), is_open=False)
 UNKNOWN_KEYS = KeyWrite(frozenset(), is_open=True)
 
 
-def written_keys(function: Function) -> KeyWrite | None:
-    """Return the keys of the dict that a function returns or saves, or None without exactly one dict."""
+def written_keys(function: Function, *, with_several: bool = False) -> KeyWrite | None:
+    """Return the keys of the dict that a function returns or saves, or None without exactly one dict.
+
+    `with_several` is whether the keys of several saved dicts count together.
+    """
     saves = [node for node in scan(function, {ast.Call}) if is_call_of(node, SAVERS)]
     payloads = [call.args[0] for call in saves if isinstance(call, ast.Call) and call.args]
     keys = _union([_keys_of_value(p, function) for p in payloads or _returned_values(function)])
-    return keys if keys.keys and len(payloads) < 2 else None
+    return keys if keys.keys and (with_several or len(payloads) < 2) else None
 
 
 def is_call_of(value: ast.AST, names: frozenset[str]) -> bool:
