@@ -21,7 +21,7 @@ from esper_audit.source.idioms.aliasing.expected_writes import (
     is_partial,
     is_unseen,
 )
-from esper_audit.source.idioms.aliasing.shared_storage import is_write_method
+from esper_audit.source.idioms.aliasing.shared_storage import is_item_removal, is_write_method
 from esper_audit.source.idioms.aliasing.tensor_parameters import (
     ArgumentKind,
     argument_kind,
@@ -52,7 +52,8 @@ class ArgumentModifiedInPlace(Rule):
 
     What: a `forward`, or a public function that returns a value, in which an argument is assigned to by
     item, by `+=` and the like or by a method with a trailing underscore: directly, through a view of it
-    (`squeeze`, a slice, `reshape`, a row in a loop), through another name, or in a helper of the file.
+    (`squeeze`, a slice, `reshape`, a row in a loop), through another name, or in a helper of the file; and
+    a `forward` that pops an item of the dict that it is given.
 
     Why: the caller's features, targets or initial condition change without a word. The second use of
     them, a retry, a residual connection or the next epoch on a cached batch computes something else,
@@ -182,7 +183,9 @@ def _may_write(node: ast.AST) -> bool:
     if isinstance(node, ast.Assign) and any(t.__class__ is ast.Subscript for t in node.targets):
         return True
     value = node.value  # type: ignore[attr-defined]  # the other node types of the triggers have a value
-    return isinstance(value, ast.Call) and any(map(_has_write_method, [value, *value.args]))
+    return isinstance(value, ast.Call) and (
+        is_item_removal(value) or any(map(_has_write_method, [value, *value.args]))
+    )
 
 
 def _has_write_method(value: ast.expr) -> bool:

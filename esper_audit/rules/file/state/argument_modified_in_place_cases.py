@@ -6,6 +6,24 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "items that are taken out of a copy, out of own keywords, and by a function",
+        """
+        import torch
+        from torch import nn
+
+        class Task(nn.Module):
+            def forward(self, batch, **options):
+                batch = dict(batch)
+                truth = batch.pop("truth")
+                scale = options.pop("scale", 1.0)
+                return scale * self.loss(self.net(**batch), truth)
+
+            def loss_of(self, batch):
+                truth = batch.pop("truth")
+                return self.loss(self.net(**batch), truth)
+        """,
+    ),
+    Valid(
         "an item of what goes to no layer of torch",
         """
         from torch import nn
@@ -392,6 +410,24 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "an item that is taken out of the caller's batch",
+        """
+        import torch
+        from torch import nn
+
+        class Task(nn.Module):
+            def forward(self, batch, weights):
+                truth = batch.pop("truth")
+                return self.loss(self.net(**batch), truth)
+        """,
+        (
+            (
+                6,
+                '`batch.pop("truth")` in `forward` changes the caller\'s `batch`. Write into a copy.',
+            ),
+        ),
+    ),
     Invalid(
         "what only a layer of the object shows to be a tensor",
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -21,22 +22,25 @@ RESETTING = frozenset(
     {"reset_parameters", "init_weights", "_init_weights", "initialize_weights", "reset_state"}
 )
 PARTS = frozenset({"modules", "named_modules", "parameters", "named_parameters", "children"})
+# A branch that is about starting anew drops the state on purpose.
+RESTARTING = re.compile(r"(?i)reset|restart|fresh|finetune|fine_tune|scratch|override|overwrite")
 SIMPLE = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Return)
 
 
 class RestoredStateOverwritten(Rule):
     """What a checkpoint restored is thrown away on the same path.
 
-    What: below `x.load_state_dict(...)`, on every path from there and before `x` is used, `x` or its
-    owner is bound to a new object, `x` is initialised (`x.apply(init)`, `x.reset_parameters()`), or a
-    method of the file is called that binds the attribute anew (`wrapper.bind(...)`).
+    What: below `x.load_state_dict(...)`, on every path from there or in a branch, and before `x` is
+    used, `x` or its owner is bound to a new object, `x` is initialised (`x.apply(init)`,
+    `x.reset_parameters()`), or a method of the file is called that binds the attribute anew
+    (`wrapper.bind(...)`).
 
     Why: the run resumes with the moments of a new optimizer, or with weights that were never trained,
     while the log says that the checkpoint was loaded.
 
     Quiet: a new value that is made from the old one (`model = DDP(model)`); a use in between; a new
-    object under a condition; a part of what was loaded (a new head); a new object that is made of what
-    was given a state in between.
+    object under a condition that asks for a fresh start; a part of what was loaded (a new head); a new
+    object that is made of what was given a state in between.
 
     Tickets: real code
     """
@@ -71,12 +75,25 @@ class RestoredStateOverwritten(Rule):
             if given & _arguments(statement):
                 return  # the new object takes the state from what was given it
             given |= _given_state(statement)
-            how = self._overwrites(statement, loaded, functions[-1], file)
+            place, how = self._first_overwriting(statement, loaded, functions[-1], file)
             if how:
                 message = f"{how}: what line {node.lineno} restored into `{loaded}` is lost"
-                yield Violation(statement, f"{message}. Load after it.")
+                yield Violation(place, f"{message}. Load after it.")
             if how or not isinstance(statement, SIMPLE) or _reads(statement, loaded):
                 return
+
+    def _first_overwriting(
+        self, statement: ast.stmt, loaded: str, function: Function, file: FileView
+    ) -> tuple[ast.stmt, str]:
+        """Return the statement that makes an object anew, itself or in a branch, and how it does so."""
+        steps = [statement]
+        if isinstance(statement, ast.If) and not RESTARTING.search(ast.unparse(statement.test)):
+            steps = [] if _reads(statement.test, loaded) else statement.body
+        for step in steps:
+            how = self._overwrites(step, loaded, function, file)
+            if how or _reads(step, loaded):
+                return step, how
+        return statement, ""
 
     def _overwrites(
         self, statement: ast.stmt, loaded: str, function: Function, file: FileView

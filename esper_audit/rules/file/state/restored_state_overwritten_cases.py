@@ -6,6 +6,27 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a branch that starts anew on purpose, and one that uses what was loaded",
+        """
+        import torch
+
+        def resume(state, net, args):
+            opt = torch.optim.Adam(net.parameters())
+            opt.load_state_dict(state["opt"])
+            if args.reset_optimizer:
+                opt = torch.optim.Adam(net.parameters())
+            return opt
+
+        def wrap(state, net, args):
+            net.load_state_dict(state)
+            if args.shards:
+                net = shard(net)
+            if net.training:
+                net = build()
+            return net
+        """,
+    ),
+    Valid(
         "an object that reads its state from a model to which it was given",
         """
         class Manager:
@@ -110,6 +131,27 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a new object in a branch",
+        """
+        import torch
+
+        class Trainer:
+            def resume(self, state, decay):
+                self.opt.load_state_dict(state["opt"])
+                if decay > 0:
+                    groups = split(self.net, decay)
+                    self.opt = torch.optim.AdamW(groups)
+        """,
+        (
+            (
+                8,
+                (
+                    "`self.opt` is a new object here: what line 5 restored into `self.opt` is lost. Load after it."
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "a method makes the inner optimizer anew",
         """

@@ -25,6 +25,7 @@ from esper_audit.source.idioms.aliasing.shared_storage import (
     Resolve,
     has_slice,
     is_basic_index,
+    is_item_removal,
     iterated,
     viewed_by_call,
     written_by_call,
@@ -178,6 +179,8 @@ class AliasFlow:
     def _written(self, call: ast.Call) -> list[ast.expr]:
         positions = self._called(call).written
         given = [a for at, a in enumerate(call.args) if at in positions]
+        if self._function.name == "forward" and is_item_removal(call):
+            given.append(call.func.value)  # type: ignore[attr-defined]  # a method
         return written_by_call(call, self._resolve) + given
 
     def _assign(self, statement: ast.stmt, now: Environment) -> None:

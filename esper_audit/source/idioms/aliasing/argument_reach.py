@@ -13,6 +13,7 @@ from esper_audit.source.idioms.aliasing.shared_storage import (
     ITEM_METHODS,
     VIEW_ATTRIBUTES,
     VIEW_FUNCTIONS,
+    is_item_removal,
     is_write_method,
     iterated,
 )
@@ -60,7 +61,9 @@ def _written(node: ast.AST, callees: Callees) -> list[ast.expr]:
     if callees(node):
         return node.args
     written = [keyword.value for keyword in node.keywords if keyword.arg == "out"]
-    if isinstance(node.func, ast.Attribute) and is_write_method(node.func.attr):
+    if isinstance(node.func, ast.Attribute) and (
+        is_write_method(node.func.attr) or is_item_removal(node)
+    ):
         return [*written, node.func.value, *node.args[:1]]
     has_flag = any(keyword.arg == "inplace" for keyword in node.keywords)
     return [*written, *node.args[:1]] if has_flag else written

@@ -7,7 +7,11 @@ import ast
 from esper_audit.source.idioms.aliasing.alias_flow import AliasFlow, ArgumentWrite
 from esper_audit.source.idioms.aliasing.argument_flows import ArgumentFlows
 from esper_audit.source.idioms.aliasing.argument_part import WHOLE
-from esper_audit.source.idioms.aliasing.shared_storage import Resolve, written_by_call
+from esper_audit.source.idioms.aliasing.shared_storage import (
+    Resolve,
+    is_item_removal,
+    written_by_call,
+)
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, names_in, scan
 from esper_audit.source.syntax.file_view import FileView
@@ -180,7 +184,8 @@ def is_filling(write: ArgumentWrite, function: Function) -> bool:
 
 def is_of_callee(write: ArgumentWrite, resolve: Resolve) -> bool:
     """Return whether a write is that of a function that is called, where it is judged."""
-    return isinstance(write.node, ast.Call) and not written_by_call(write.node, resolve)
+    is_own = is_item_removal(write.node)
+    return isinstance(write.node, ast.Call) and not (is_own or written_by_call(write.node, resolve))
 
 
 def is_partial(write: ArgumentWrite, function: Function, flow: AliasFlow, is_tensor: bool) -> bool:

@@ -54,6 +54,15 @@ def is_write_method(name: str) -> bool:
     return len(name) > 2 and name[-1] == "_" != name[-2] and name not in FLAG_METHODS
 
 
+def is_item_removal(node: ast.AST) -> bool:
+    """Return whether a node takes an item with a literal key out of a dict: `batch.pop("labels")`."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+        return False
+    key = node.args[0]
+    is_text = isinstance(key, ast.Constant) and isinstance(key.value, str)
+    return node.func.attr == "pop" and is_text
+
+
 def written_by_call(call: ast.Call, resolve: Resolve) -> list[ast.expr]:
     """Return what a call of a method or a function of torch writes into."""
     function = call.func

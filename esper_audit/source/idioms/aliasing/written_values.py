@@ -7,6 +7,7 @@ import ast
 from esper_audit.source.idioms.aliasing.alias_flow import ArgumentWrite
 from esper_audit.source.idioms.aliasing.argument_flows import argument_flows
 from esper_audit.source.idioms.aliasing.argument_part import ITEM, WHOLE
+from esper_audit.source.idioms.aliasing.shared_storage import is_item_removal
 from esper_audit.source.idioms.aliasing.tensor_parameters import (
     TENSOR_ATTRIBUTES,
     ArgumentKind,
@@ -57,6 +58,8 @@ def _is_layer(value: ast.expr | None, file: FileView) -> bool:
 
 def is_of_tensor(write: ArgumentWrite, function: Function, file: FileView) -> bool:
     """Return whether what is written is a tensor of the caller, or an item that is replaced."""
+    if is_item_removal(write.node):
+        return dotted(write.target) == write.parameter
     target = write.target.value if isinstance(write.target, ast.Subscript) else write.target
     name = dotted(target) or write.parameter
     kind = argument_kind(function, write.parameter, name, file.resolve)
