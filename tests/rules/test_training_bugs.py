@@ -791,11 +791,11 @@ BUGS = (
           from torch.utils.data import DataLoader
           from torch.utils.data.distributed import DistributedSampler
           def get_loader(ds, bs):
-              sampler = DistributedSampler(ds, shuffle=True)  # bug: sampler-epoch-never-set
+              sampler = DistributedSampler(ds, shuffle=True)
               return DataLoader(ds, batch_size=bs, sampler=sampler)
           def main(ds, model, opt):
               loader = get_loader(ds, 8)
-              for epoch in range(5):
+              for epoch in range(5):  # bug: sampler-epoch-never-set
         +         loader.sampler.set_epoch(epoch)
                   for x in loader:
                       opt.zero_grad()
@@ -811,7 +811,7 @@ BUGS = (
           class T:
               def __init__(self, ds, distributed):
                   if distributed:
-                      self.sampler = DistributedSampler(ds)  # bug: sampler-epoch-never-set
+                      self.sampler = DistributedSampler(ds)
                   else:
                       self.sampler = None
                   self.loader = DataLoader(ds, shuffle=self.sampler is None, sampler=self.sampler)
@@ -819,7 +819,7 @@ BUGS = (
                   for i, x in enumerate(self.loader):
                       self.step(x)
               def fit(self):
-                  for epoch in range(3):
+                  for epoch in range(3):  # bug: sampler-epoch-never-set
         +             self.sampler.set_epoch(epoch)
                       self.train_epoch()
         """,

@@ -10,7 +10,7 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.evaluation import test_set_drop_last_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.local_flow.constructors import Constructors
-from esper_audit.source.idioms.training.torch_objects import LOADERS
+from esper_audit.source.idioms.training.data_loaders import data_set, is_held_out, loaders_with
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (
     TrainingFlow,
@@ -33,8 +33,9 @@ class TestSetDropLast(Rule):
     """A test set loses its last incomplete batch.
 
     What: `DataLoader(..., drop_last=True)` of a data set that is made with `train=False` or a test or
-    validation split, in Lightning's `test_dataloader` and its like, of a loader with `shuffle=False` beside
-    one that shuffles, or of a loader that the same file uses in a loop of evaluation.
+    validation split, in Lightning's `test_dataloader` and its like, of a loader that keeps its order beside
+    one that shuffles other data, or of a loader that the same file uses in a loop of evaluation; also by
+    `partial(DataLoader, drop_last=True)` and `**dict(drop_last=True)`.
 
     Why: up to a batch of samples is never measured, always the same ones. Two batch sizes give two
     results for one model, and a small test set may become empty.
@@ -62,17 +63,25 @@ class TestSetDropLast(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report loaders of test data that drop the last batch."""
-        call = node if isinstance(node, ast.Call) else None
-        if call is None or file.resolve(call.func) not in LOADERS:
+        if not isinstance(node, ast.Call):
             return
-        value = next((k.value for k in call.keywords if k.arg == "drop_last"), None)
+        value = next((k.value for k in node.keywords if k.arg == "drop_last"), None)
         if value is None or not is_constant(value, True):
             return
-        is_test = _is_test_data(call, file) or _is_beside_shuffled(call, file)
-        reason = "should be measured" if is_test else _use(call, file)
-        if reason:
-            fix = Replacement(value, "False", safe=True, description="measure every sample")
-            yield Violation(call, MESSAGE.format(reason), fix)
+        for call in loaders_with(node, file):
+            reason = _reason(call, file)
+            if reason and call is node:
+                fix = Replacement(value, "False", safe=True, description="measure every sample")
+                yield Violation(call, MESSAGE.format(reason), fix)
+            elif reason:
+                yield Violation(call, MESSAGE.format(reason))
+
+
+def _reason(call: ast.Call, file: FileView) -> str:
+    """Return why each sample of a loader counts, empty if it is used for training or unknown."""
+    if _is_test_data(call, file) or is_held_out(call, file):
+        return "should be measured"
+    return _use(call, file)
 
 
 def _is_test_data(call: ast.Call, file: FileView) -> bool:
@@ -80,32 +89,11 @@ def _is_test_data(call: ast.Call, file: FileView) -> bool:
     functions = file.functions(call)
     if functions and functions[-1].name in HOOKS:
         return True
-    given = next((k.value for k in call.keywords if k.arg == "dataset"), None)
-    data = given if given is not None else next(iter(call.args), None)
+    data = data_set(call)
     if data is None:
         return False
     is_test = [_is_test_set(made) for made in file.once(Constructors).made_by(data)]
     return bool(is_test) and all(is_test)
-
-
-def _is_beside_shuffled(call: ast.Call, file: FileView) -> bool:
-    """Return whether a loader keeps the order of its set, and the same function shuffles another one.
-
-    A sampler may shuffle what the loader does not.
-    """
-    functions = file.functions(call)
-    own = {k.arg: k.value for k in call.keywords}
-    if not functions or not own.keys().isdisjoint({"sampler", "batch_sampler"}):
-        return False
-    if "shuffle" not in own or not is_constant(own["shuffle"], False):
-        return False
-    others = (c for c in scan(functions[-1], {ast.Call}) if isinstance(c, ast.Call))
-    return any(
-        k.arg == "shuffle" and is_constant(k.value, True)
-        for other in others
-        if file.resolve(other.func) in LOADERS
-        for k in other.keywords
-    )
 
 
 def _is_test_set(call: ast.Call) -> bool:

@@ -66,6 +66,20 @@ VALID = (
                 return DataLoader(self.held_out, batch_size=32, drop_last=False)
         """,
     ),
+    Valid(
+        "two loaders that shuffle, an order of its own, an option that is overridden",
+        """
+        import functools
+        from torch.utils.data import DataLoader
+
+        def main(first, second, third, fourth, order):
+            make = functools.partial(DataLoader, drop_last=True)
+            make(first, shuffle=True)
+            make(second, shuffle=True)
+            make(third, sampler=order)
+            make(fourth, drop_last=False)
+        """,
+    ),
 )
 
 INVALID = (

@@ -19,6 +19,7 @@ from esper_audit.source.idioms.classes.module_methods import (
     has_result,
     is_callable_value,
     is_mode_switch,
+    parts_without_mode,
 )
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
@@ -47,8 +48,8 @@ class ModuleAttributeShadowsMethod(Rule):
 
     What: in an `nn.Module`, an attribute with the name of a method of `nn.Module` (`self.train = flag`,
     `self.half = 0.5`, `self.modules = []`, `apply = False` in the class body) whose value cannot be
-    called; an override of `train` or `eval` that never calls its base, or that returns nothing. With the
-    option `types` also `self.type = "conv"`.
+    called; an override of `train` or `eval` that never calls its base, also one that switches some of its
+    parts only, or that returns nothing. With the option `types` also `self.type = "conv"`.
 
     Why: `eval()` is `train(False)` on every child, `to()` and `apply()` go over `children()`: the call
     raises "object is not callable" in another file. Without the base the mode does not change, and
@@ -152,6 +153,10 @@ class ModuleAttributeShadowsMethod(Rule):
             yield Violation(
                 node, f"{message}: `eval()` does not change the mode. Call it, or rename this one."
             )
+        elif node.name == "train" and (left := parts_without_mode(table.family(owner), file)):
+            message = f"`{owner.name}.train` never calls the `train` of its base: "
+            message += f"`{left[0]}` stays in the mode that it was in. Call it first."
+            yield Violation(node, message)
         elif not has_result(node):
             message = f"`{owner.name}.{node.name}` returns nothing, and `model.{node.name}()` of torch the module"
             yield Violation(node, f"{message}. Return self.", _with_return(node, file))

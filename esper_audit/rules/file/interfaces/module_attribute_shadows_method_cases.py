@@ -220,6 +220,35 @@ VALID = (
                 return self.fit(model, mode)
         """,
     ),
+    Valid(
+        "a train that switches all its parts, or has none that behave by the mode",
+        """
+        from torch import nn
+
+        class Frozen(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.body = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.1))
+                self.head = nn.Linear(8, 2)
+
+            def train(self, mode=True):
+                self.training = mode
+                self.body.eval()
+                return self
+
+        class Parts(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm, self.drop = nn.BatchNorm1d(8), nn.Dropout(0.1)
+
+            def train(self, mode=True):
+                self.training = mode
+                for part in self.children():
+                    part.train(mode)
+                self.norm.eval()
+                return self
+        """,
+    ),
 )
 
 INVALID = (

@@ -9,10 +9,16 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import average_keeps_graph_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.numerics.differentiated_values import (
+    differentiated,
+    is_part_of_differentiated_result,
+)
 from esper_audit.source.idioms.numerics.ema_update import EmaUpdate, ema_update
 from esper_audit.source.idioms.numerics.forward_inputs import handed_inputs, is_cut
 from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_without_gradients
+from esper_audit.source.idioms.numerics.running_averages import assigned_through_names
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
@@ -28,8 +34,9 @@ class AverageKeepsGraph(Rule):
 
     What: an update of a running average on `self`, or of a local one in a loop (`a = b*a + (1-b)*x`,
     `lerp`, `a += w*(x - a)`, `mul_(b).add_(x, alpha=1-b)`), with a tensor that has a graph: one whose
-    `backward` the function calls, or one that the `forward` of a module, or a method to which it hands
-    them, computes from its arguments.
+    `backward` the function calls, an argument from which it computes a result whose `backward` the file
+    calls, or one that the `forward` of a module, or a method to which it hands them, computes from its
+    arguments.
 
     Why: memory grows with each step, since the average holds the graphs of all earlier ones, and the
     second `backward` raises that it goes through a graph a second time, or differentiates through
@@ -64,32 +71,39 @@ class AverageKeepsGraph(Rule):
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report updates of an average on the object with a tensor that has a graph."""
-        update = _update(node)
-        if update is None or not _is_possible(node):
+        if not _is_possible(node):
             return
         assert isinstance(node, (ast.Assign, ast.AugAssign, ast.Call))
-        value = node if isinstance(node, ast.Call) else node.value
-        functions = file.functions(node)
-        if not functions or is_without_gradients(node, file) or ends_graph(value):
+        statement = assigned_through_names(node, file) if isinstance(node, ast.Assign) else node
+        update, functions = _update(statement), file.functions(node)
+        value = statement if isinstance(statement, ast.Call) else statement.value
+        if update is None or not functions or ends_graph(value):
             return
-        if "." not in update.average and not _is_carried(node, update.average, file):
+        if is_without_gradients(node, file) or is_without_gradients(value, file):
             return
-        if _is_detached_after(update.average, functions[-1]):
+        average = text_of(node.targets[0]) if isinstance(node, ast.Assign) else update.average
+        if "." not in average and not _is_carried(node, average, file):
             return
-        for sample in _operands(value, update.average):
-            if self._has_graph(sample, update.average, functions[-1], file):
-                message = MESSAGE.format(update.average, text_of(sample))
-                yield Violation(node, message)
+        if _is_detached_after(average, functions[-1]):
+            return
+        weights = {text_of(part) for part in walk(update.share)}
+        samples = (s for s in _operands(value, update.average) if text_of(s) not in weights)
+        for sample in samples:
+            if self._has_graph(sample, average, functions[-1], file):
+                yield Violation(node, MESSAGE.format(average, text_of(sample)))
                 return
 
     def _has_graph(
         self, sample: ast.expr, average: str, function: Function, file: FileView
     ) -> bool:
         name = dotted(sample)
-        if name and name in _differentiated(function):
+        if name and name in differentiated(function):
             return not is_cut(sample, file)
         if "." not in average:
             return False
+        is_own = name.split(".")[0] == own_name(function)
+        if not is_own and is_part_of_differentiated_result(sample, function, file):
+            return True
         table = file.once(class_table)
         owner = table.owner(function)
         if owner is None or not table.family(owner).is_module:
@@ -115,7 +129,8 @@ def _is_possible(node: ast.AST) -> bool:
     if isinstance(target, ast.Subscript):
         target = target.value
     is_kept = isinstance(target, (ast.Attribute, ast.Name))
-    return is_kept and isinstance(node.value, (ast.BinOp, ast.Call, ast.IfExp))  # type: ignore[attr-defined]  # an assignment
+    is_named = isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+    return is_kept and (is_named or isinstance(node.value, (ast.BinOp, ast.Call, ast.IfExp)))  # type: ignore[attr-defined]  # an assignment
 
 
 def _is_carried(node: ast.Assign | ast.AugAssign | ast.Call, name: str, file: FileView) -> bool:
@@ -137,22 +152,6 @@ def _operands(value: ast.expr, average: str) -> list[ast.expr]:
     parts = [part for part in walk(value) if isinstance(part, kinds)]
     around = [part for part in parts if any(text_of(below) == average for below in walk(part))]
     return [part for part in parts if part not in around]
-
-
-def _differentiated(function: Function) -> set[str]:
-    """Return the names whose `backward` a function calls, also through a scaler or a trainer."""
-    found = set()
-    for call in scan(function, {ast.Call}):
-        assert isinstance(call, ast.Call)
-        if not isinstance(call.func, ast.Attribute) or "backward" not in call.func.attr:
-            continue
-        if call.func.attr == "save_for_backward":
-            continue  # an operation of autograd, which runs without a graph
-        receiver = call.func.value
-        operands = [receiver, *call.args]
-        operands += receiver.args if isinstance(receiver, ast.Call) else []
-        found |= {dotted(operand) for operand in operands}
-    return found - {"", "self"}
 
 
 def _is_computed_from(node: ast.expr, inputs: set[str], file: FileView, depth: int) -> bool:

@@ -110,6 +110,33 @@ VALID = (
                 return total
         """,
     ),
+    Valid(
+        "averages of weights that are floats, of a result that is not differentiated, of a detached part",
+        """
+        class Balance:
+            def weigh(self, parts, decay):
+                total = 0.0
+                for name, part in parts.items():
+                    value = part.detach()
+                    before = self.means[name]
+                    after = decay * before + (1 - decay) * value
+                    self.means[name] = after
+                    total = total + part / after
+                return total
+
+            def learn(self, net, x):
+                self.weigh(net(x), 0.9).backward()
+
+        class Meter:
+            def add(self, value):
+                mean = 0.9 * self.mean + 0.1 * value
+                self.mean = mean
+                return value - mean
+
+            def show(self, x):
+                print(self.add(x))
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -19,6 +19,10 @@ from esper_audit.source.idioms.numerics.lost_updates import (
     unmatched_names,
 )
 from esper_audit.source.idioms.numerics.running_averages import discarded_update
+from esper_audit.source.idioms.numerics.unreached_updates import (
+    late_counter,
+    unmatched_prefixes,
+)
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name
@@ -40,6 +44,11 @@ UNMATCHED = (
 )
 MISSED = "`{}` finds nothing: the keys of `{}` are made as `{}`, and the one here as `{}`"
 STOPPED = "`{}` is 0 for ever, nothing counts it, so that the update is never reached"
+LATE = (
+    "`{}` is raised in line {} only, which this test does not let it reach: no update ever runs. "
+    "Raise it in front of the test"
+)
+NO_PREFIX = "no parameter of `{1}` has a name that begins with {0!r}: nothing is ever updated"
 
 
 class EmaNeverUpdates(Rule):
@@ -49,9 +58,10 @@ class EmaNeverUpdates(Rule):
     (`ema = decay * ema + (1 - decay) * p`); an average by operations that are not in place in a
     statement of its own (`ema.mul(d).add(p, alpha=1 - d)`, `ema.lerp(p, w)`); an update under
     `requires_grad` of parameters that the class has frozen; an update under a counter of steps that
-    the class sets to 0 and never raises; averages that go into the table of `state_dict()` and are
-    not loaded; an update for parameters whose full name is compared with a name without a path, or is
-    looked up with a prefix that the table of averages does not have.
+    the class sets to 0 and never raises, or raises behind the test only; a prefix that no part of the
+    module's class has; averages that go into the table of `state_dict()` and are not loaded; an update
+    for parameters whose full name is compared with a name without a path, or is looked up with a prefix
+    that the table of averages does not have.
 
     Why: the average keeps its initial value. Evaluation with it scores like an untrained network, or
     a target network never follows, and no error shows it.
@@ -90,8 +100,11 @@ class EmaNeverUpdates(Rule):
             yield from _of_loop(node, file)
         elif isinstance(node, ast.If):
             counter = idle_counter(node, file)
+            late = late_counter(node, file)
             if counter is not None:
                 yield Violation(node.test, STOPPED.format(dotted(counter)))
+            elif late is not None:
+                yield Violation(node.test, LATE.format(late.counter, late.raised.lineno))
 
 
 def _of_loop(loop: ast.For, file: FileView) -> Iterator[Violation]:
@@ -107,6 +120,8 @@ def _of_loop(loop: ast.For, file: FileView) -> Iterator[Violation]:
         yield Violation(comparison, UNMATCHED.format(" or ".join(map(repr, names))))
     for question, *known in missed_keys(loop, file):
         yield Violation(question, MISSED.format(_code(question, file), *known))
+    for call, prefix, owner in unmatched_prefixes(loop, file):
+        yield Violation(call, NO_PREFIX.format(prefix, owner))
 
 
 def _is_possible(node: ast.AST) -> bool:
@@ -116,7 +131,7 @@ def _is_possible(node: ast.AST) -> bool:
         calls = scan(node.iter, {ast.Call})
         return any(isinstance(c, ast.Call) and terminal_name(c.func) in SOURCES for c in calls)
     if isinstance(node, ast.If):
-        return isinstance(node.test, ast.Compare) and dotted(node.test.left).startswith("self.")
+        return isinstance(node.test, ast.Compare) and bool(dotted(node.test.left))
     return True
 
 

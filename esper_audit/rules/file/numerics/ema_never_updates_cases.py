@@ -103,6 +103,40 @@ VALID = (
                     self.mean = decay * self.mean + (1 - decay) * self.step
         """,
     ),
+    Valid(
+        "a counter that is raised in front, by another method, or not needed at first; known prefixes",
+        """
+        import copy
+        from torch import nn
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.stem = nn.Linear(8, 8)
+
+        class Average:
+            def __init__(self, net: Net):
+                self.net, self.slow = net, copy.deepcopy(net)
+                self.count = self.rounds = self.done = 0
+                self.table = {name: p.detach().clone() for name, p in net.named_parameters()}
+
+            def update(self, start=0):
+                self.count += 1
+                if self.count < 100:
+                    return
+                if self.rounds < 10:
+                    return
+                if self.done < start:
+                    return
+                self.done += 1
+                for name, p in self.slow.named_parameters():
+                    if name.startswith("stem.") or name in self.table:
+                        p.data.lerp_(dict(self.net.named_parameters())[name], 0.1)
+
+            def end_of_epoch(self):
+                self.rounds += 1
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -7,20 +7,27 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.optimizers import frozen_optimizer_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.local_flow.constructors import Constructors
-from esper_audit.source.idioms.local_flow.following_statements import following, preceding
+from esper_audit.source.idioms.local_flow.following_statements import (
+    assigned_to,
+    following,
+    preceding,
+)
 from esper_audit.source.idioms.optimizers.frozen_parameters import (
     freezes_all,
+    frozen_in_class,
     may_unfreeze,
     trains,
 )
 from esper_audit.source.idioms.optimizers.optimizer_parameters import (
     given_parameters,
-    modules_given,
+    module_expressions,
 )
 from esper_audit.source.idioms.training.torch_objects import OPTIMIZERS, is_optimizer
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import text_of
 from esper_audit.text.phrases import quoted
 
 MESSAGE = (
@@ -34,7 +41,8 @@ class FrozenOptimizer(Rule):
     """An optimizer holds nothing that can train.
 
     What: an optimizer that is given the parameters of one module, all of which the same code froze
-    before, or freezes afterwards in front of the training; an optimizer that is given an empty list.
+    before, or freezes afterwards in front of the training; the parameters of a part that the constructor
+    of its class freezes for good; an optimizer that is given an empty list.
 
     Why: `step()` changes nothing. The loss stays where it is, or falls only by what other parts learn.
 
@@ -54,171 +62,8 @@ class FrozenOptimizer(Rule):
     )
     triggers = Triggers(calls=OPTIMIZERS)
 
-    VALID = (
-        Valid(
-            "a new head after freezing",
-            """
-            import torch
-            from torch import nn
-
-            def main(net):
-                for p in net.parameters():
-                    p.requires_grad = False
-                net.head = nn.Linear(8, 2)
-                return torch.optim.SGD(net.parameters(), lr=0.1)
-            """,
-        ),
-        Valid(
-            "another module is frozen where it is bound, and one trains again",
-            """
-            import torch
-
-            class Stage:
-                def __init__(self, encoder, decoder):
-                    self.encoder = encoder.requires_grad_(False)
-                    self.decoder = decoder.requires_grad_(True)
-                    self.opt = torch.optim.SGD(self.decoder.parameters(), lr=0.1)
-
-            def thawed(net):
-                net = net.requires_grad_(False)
-                net.head.requires_grad_(True)
-                return torch.optim.SGD(net.parameters(), lr=0.1)
-            """,
-        ),
-        Valid(
-            "a part is frozen",
-            """
-            import torch
-
-            def main(net):
-                net.encoder.requires_grad_(False)
-                for name, p in net.named_parameters():
-                    if "norm" in name:
-                        p.requires_grad = False
-                return torch.optim.SGD(filter(lambda p: p.requires_grad, net.parameters()), lr=0.1)
-            """,
-        ),
-        Valid(
-            "frozen if asked for",
-            """
-            import torch
-
-            def main(net, head, is_frozen):
-                if is_frozen:
-                    net.requires_grad_(False)
-                return torch.optim.SGD([*net.parameters(), *head.parameters()], lr=0.1)
-            """,
-        ),
-        Valid(
-            "adapters are added in between",
-            """
-            import torch
-
-            def main(net):
-                net.requires_grad_(False)
-                add_adapters(net, rank=4)
-                return torch.optim.SGD(net.parameters(), lr=0.1)
-            """,
-        ),
-        Valid(
-            "frozen after the training",
-            """
-            import torch
-
-            def main(net, data):
-                opt = torch.optim.SGD(net.parameters(), lr=0.1)
-                for x in data:
-                    net(x).mean().backward()
-                    opt.step()
-                    opt.zero_grad()
-                net.requires_grad_(False)
-                return net
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "frozen before",
-            """
-            import torch
-
-            def main(net):
-                for p in net.parameters():
-                    p.requires_grad = False
-                opt = torch.optim.Adam(net.parameters(), lr=0.1)
-                return opt
-            """,
-            (
-                (
-                    6,
-                    MESSAGE.format("torch.optim.Adam(net.parameters(), lr=0.1)", 4, "net"),
-                ),
-            ),
-        ),
-        Invalid(
-            "frozen as a whole, filtered",
-            """
-            from torch import optim
-
-            class Learner:
-                def __init__(self, net):
-                    self.net = net
-                    self.net.requires_grad_(False)
-                    trained = [p for p in self.net.parameters() if p.requires_grad]
-                    self.opt = optim.SGD(trained, lr=0.1)
-            """,
-            ((8, MESSAGE.format("optim.SGD(trained, lr=0.1)", 6, "self.net")),),
-        ),
-        Invalid(
-            "frozen in front of the training, by a helper",
-            """
-            import torch
-
-            def freeze(module):
-                for weight in module.parameters():
-                    weight.requires_grad_(False)
-
-
-            def main(net, data):
-                opt = torch.optim.SGD(net.parameters(), lr=0.1)
-                freeze(net)
-                for x in data:
-                    net(x).mean().backward()
-                    opt.step()
-                    opt.zero_grad()
-            """,
-            ((9, MESSAGE.format("torch.optim.SGD(net.parameters(), lr=0.1)", 10, "net")),),
-        ),
-        Invalid(
-            "frozen where it is bound",
-            """
-            import torch
-
-            class Stage:
-                def __init__(self, encoder, decoder):
-                    self.encoder = encoder.requires_grad_(False).eval()
-                    self.decoder = decoder
-                    self.opt = torch.optim.SGD(self.encoder.parameters(), lr=0.1)
-            """,
-            (
-                (
-                    7,
-                    MESSAGE.format(
-                        "torch.optim.SGD(self.encoder.parameters(), lr=0.1)", 5, "self.encoder"
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "no parameters",
-            """
-            import torch
-
-            opt = torch.optim.SGD([], lr=0.1)
-            """,
-            ((3, EMPTY.format("torch.optim.SGD([], lr=0.1)")),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report optimizers of frozen parameters."""
@@ -231,11 +76,12 @@ class FrozenOptimizer(Rule):
         if isinstance(given, (ast.List, ast.Tuple)) and not given.elts:
             yield Violation(node, EMPTY.format(code))
             return
-        held = set(modules_given(given, file.once(Constructors)))
-        if len(held) != 1:
+        held = [*module_expressions(given, file.once(Constructors))]
+        module = text_of(held[0]) if held else ""
+        if not held or any(text_of(other) != module for other in held):
             return
-        module = held.pop()
         line = _line_before(node, module, file) or _line_after(node, module, file)
+        line = line or _line_in_class(node, held[0], file)
         if line:
             yield Violation(node, MESSAGE.format(code, line, module))
 
@@ -248,6 +94,21 @@ def _line_before(optimizer: ast.Call, module: str, file: FileView) -> int:
         if may_unfreeze(statement, module):
             return 0
     return 0
+
+
+def _line_in_class(optimizer: ast.Call, module: ast.expr, file: FileView) -> int:
+    """Return the line on which the class of a model freezes what an optimizer is given, 0 if it may train."""
+    line = frozen_in_class(module, file)
+    name = text_of(module)
+    owner = name.rpartition(".")[0] or name
+    if not line or any(may_unfreeze(later, name) for later in following(optimizer, file)):
+        return 0
+    for statement in preceding(optimizer, file):
+        if owner in (target for target, _ in assigned_to(statement)):
+            return line
+        if may_unfreeze(statement, name) or may_unfreeze(statement, owner):
+            return 0
+    return line
 
 
 def _line_after(optimizer: ast.Call, module: str, file: FileView) -> int:

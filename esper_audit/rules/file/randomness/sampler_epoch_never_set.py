@@ -12,15 +12,15 @@ from esper_audit.source.idioms.distributed.ranks import SAMPLERS
 from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.training.torch_objects import NO_GRADIENTS
-from esper_audit.source.idioms.training.training_events import is_loop
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, terminal_name
 from esper_audit.text.phrases import quoted
 
+Loop = ast.For | ast.AsyncFor | ast.While
 MESSAGE = (
-    "`{}` shuffles in the same order in every epoch of the loop in line {}: its epoch is never set. "
-    "Call `set_epoch(epoch)` of the sampler at the start of each epoch"
+    "`{}` in line {} shuffles in the same order in each round of this loop: its epoch is never set. "
+    "Call `set_epoch(epoch)` of the sampler at the start of each round"
 )
 
 
@@ -146,7 +146,7 @@ class SamplerEpochNeverSet(Rule):
                     for x, y in batches:
                         learn(x, y)
             """,
-            ((5, MESSAGE.format("DistributedSampler(data, drop_last=True)", 7)),),
+            ((7, MESSAGE.format("DistributedSampler(data, drop_last=True)", 5)),),
         ),
         Invalid(
             "with the batches in a function, and a sampler for some runs",
@@ -169,7 +169,7 @@ class SamplerEpochNeverSet(Rule):
                     while self.epoch < 9:
                         epoch_of(self.net, self.stream)
             """,
-            ((12, MESSAGE.format("torch.utils.data.DistributedSampler(data)", 16)),),
+            ((16, MESSAGE.format("torch.utils.data.DistributedSampler(data)", 12)),),
         ),
     )
 
@@ -181,7 +181,8 @@ class SamplerEpochNeverSet(Rule):
             return
         epochs = _loop_of_epochs(node, file)
         if epochs is not None:
-            yield Violation(node, MESSAGE.format(quoted(file.code(node)), epochs.lineno))
+            place = epochs.test if isinstance(epochs, ast.While) else epochs.iter
+            yield Violation(place, MESSAGE.format(quoted(file.code(node)), node.lineno))
 
 
 def _is_ordered(sampler: ast.Call) -> bool:
@@ -189,7 +190,7 @@ def _is_ordered(sampler: ast.Call) -> bool:
     return given is not None and not (isinstance(given, ast.Constant) and given.value is True)
 
 
-def _loop_of_epochs(sampler: ast.Call, file: FileView) -> ast.stmt | None:
+def _loop_of_epochs(sampler: ast.Call, file: FileView) -> Loop | None:
     """Return the loop that iterates the loader of a sampler several times."""
     constructors = file.once(Constructors)
     for loop in file.nodes(ast.For):
@@ -236,14 +237,14 @@ def _managers(functions: Sequence[Function], loop: ast.For) -> Iterator[ast.expr
             yield from (item.context_expr for item in block.items)
 
 
-def _loop_around(loop: ast.For, file: FileView) -> ast.stmt | None:
+def _loop_around(loop: ast.For, file: FileView) -> Loop | None:
     """Return the loop around another one, or around a call of its function."""
-    outer = [s for s in file.enclosing(loop)[:-1] if is_loop(s)]
+    outer = [s for s in file.enclosing(loop)[:-1] if isinstance(s, Loop)]
     if outer:
         return outer[-1]
     functions = file.functions(loop)
     for call in file.once(LocalCalls).callers(functions[-1]) if functions else ():
-        around = [s for s in file.enclosing(call) if is_loop(s)]
+        around = [s for s in file.enclosing(call) if isinstance(s, Loop)]
         if around:
             return around[-1]
     return None

@@ -91,6 +91,30 @@ VALID = (
             opt.zero_grad()
         """,
     ),
+    Valid(
+        "helpers that divide, and that sum",
+        """
+        import torch.nn.functional as F
+
+        def share(net, x, y, parts):
+            return F.cross_entropy(net(x), y) / parts
+
+        def total(net, x, y):
+            return F.cross_entropy(net(x), y, reduction="sum"), len(y)
+
+        def step(net, parts, opt):
+            for x, y in parts:
+                loss = share(net, x, y, len(parts))
+                loss.backward()
+            opt.step()
+            opt.zero_grad()
+            for x, y in parts:
+                loss, _ = total(net, x, y)
+                loss.backward()
+            opt.step()
+            opt.zero_grad()
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.training import softmax_before_cross_entropy_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.training.loss_inputs import (
     LOGIT_FUNCTIONS,
     LOGIT_MODULES,
@@ -27,7 +28,8 @@ class SoftmaxBeforeCrossEntropy(Rule):
 
     What: the input of `cross_entropy`, `CrossEntropyLoss`, `binary_cross_entropy_with_logits` or
     `BCEWithLogitsLoss` is a softmax or sigmoid: directly, through a variable, through `nn.Softmax`, a
-    `Sequential` that ends in it, or a module of the file whose `forward` returns it.
+    `Sequential` that ends in it, or a module of the file whose `forward` returns it: one that the file
+    makes, passes to the function or the class with the loss, or names as the type of what these are given.
 
     Why: the loss applies the activation itself. A softmax of a softmax is nearly uniform: gradients are
     small, and the loss never falls far below its first value, but the model trains.
@@ -50,146 +52,8 @@ class SoftmaxBeforeCrossEntropy(Rule):
         calls=frozenset({name.rpartition(".")[2] for name in (*LOGIT_FUNCTIONS, *LOGIT_MODULES)})
     )
 
-    VALID = (
-        Valid(
-            "logits",
-            """
-            import torch
-            from torch.nn import functional as F
-
-            def loss(net, x, y):
-                logits = net(x)
-                print(torch.softmax(logits, -1))
-                return F.cross_entropy(logits, y)
-            """,
-        ),
-        Valid(
-            "a probability as the target",
-            """
-            from torch.nn import functional as F
-
-            def distil(student, teacher, x):
-                return F.cross_entropy(student(x), teacher(x).softmax(-1))
-            """,
-        ),
-        Valid(
-            "a log_softmax",
-            """
-            from torch.nn import functional as F
-
-            def loss(net, x, y):
-                return F.cross_entropy(F.log_softmax(net(x), 1), y)
-            """,
-        ),
-        Valid(
-            "probabilities for inference only",
-            """
-            import torch
-            from torch import nn
-
-            class Net(nn.Module):
-                def forward(self, x):
-                    x = self.head(x)
-                    if self.training:
-                        return x
-                    return torch.softmax(x, 1)
-
-            def fit(x, y):
-                net, criterion = Net(), nn.CrossEntropyLoss()
-                return criterion(net(x), y)
-            """,
-        ),
-        Valid(
-            "binary cross entropy of a sigmoid",
-            """
-            import torch
-            from torch.nn import functional as F
-
-            def loss(net, x, y):
-                return F.binary_cross_entropy(torch.sigmoid(net(x)), y)
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "through a variable",
-            """
-            import torch
-            import torch.nn.functional as F
-
-            def loss(net, x, y):
-                p = torch.softmax(net(x), dim=1)
-                return F.cross_entropy(p, y)
-            """,
-            ((6, MESSAGE.format("F.cross_entropy(p, y)", "a softmax", "p")),),
-        ),
-        Invalid(
-            "a module that ends in one, and a criterion",
-            """
-            from torch import nn
-
-            net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), nn.Softmax(dim=1))
-            criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
-            for x, y in batches:
-                out = net(x)
-                objective = criterion(out, y)
-            """,
-            ((7, MESSAGE.format("criterion(out, y)", "a softmax", "out")),),
-        ),
-        Invalid(
-            "a class whose forward returns one",
-            """
-            import torch
-            from torch import nn
-
-            class Tagger(nn.Module):
-                def __init__(self):
-                    super().__init__()
-                    self.head = nn.Linear(9, 1)
-                    self.squash = nn.Sigmoid()
-
-                def forward(self, x):
-                    x = self.head(x)
-                    return self.squash(x)
-
-
-            class Learner:
-                def __init__(self):
-                    self.net = Tagger().cuda()
-                    self.loss = nn.BCEWithLogitsLoss()
-
-                def step(self, x, y):
-                    return self.loss(self.net(x).squeeze(-1), y)
-            """,
-            (
-                (
-                    21,
-                    MESSAGE.format(
-                        "self.loss(self.net(x).squeeze(-1), y)",
-                        "a sigmoid",
-                        "self.net(x).squeeze(-1)",
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "in a function that gets the criterion",
-            """
-            from torch import nn
-
-            def step(net, criterion, x, y):
-                scores = net(x).sigmoid()
-                return criterion(input=scores, target=y)
-
-
-            def main(net, batches):
-                loss_function = nn.BCEWithLogitsLoss()
-                for x, y in batches:
-                    step(net, loss_function, x, y).backward()
-            """,
-            ((5, MESSAGE.format("criterion(input=scores, target=y)", "a sigmoid", "scores")),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report losses of probabilities."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 
+from esper_audit.source.idioms.classes.attribute_use import AttributeUse
+from esper_audit.source.idioms.classes.file_classes import ClassFamily
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, parameters, terminal_name
+from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
 
 MODE_METHODS = frozenset({"train", "eval"})
 MODULE_METHODS = MODE_METHODS | frozenset(
@@ -25,6 +28,10 @@ MODULE_METHODS = MODE_METHODS | frozenset(
 )
 CALLABLE_MAKERS = frozenset(
     {"partial", "compile", "script", "trace", "MethodType", "wraps", "wrap"}
+)
+# Modules of torch that behave by their mode, or hold parts that may.
+WITH_MODE = re.compile(
+    r"^(Lazy)?(\w*Dropout|BatchNorm|SyncBatchNorm|InstanceNorm)|^(Sequential|Module(List|Dict))$|^Transformer"
 )
 PLAIN_CALLS = ("builtins.", "torch.nn.", "torch.device", "torch.tensor")
 NO_CALLABLE = (
@@ -65,6 +72,50 @@ def changes_mode(method: Function) -> bool:
         or bool(scan(method, {ast.Raise}, NESTED_SCOPES))
         or _sets_training(method)
     )
+
+
+def parts_without_mode(family: ClassFamily, file: FileView) -> list[str]:
+    """Return the parts that behave by their mode and that an override of `train` never switches on or off.
+
+    Empty where the override, or a method of its object that it calls, runs `train` of anything.
+    """
+    switched: set[str] = set()
+    for method in family.reached_from("train"):
+        calls = [call for call in scan(method, {ast.Call}) if isinstance(call, ast.Call)]
+        if any(terminal_name(call.func) == "train" for call in calls):
+            return []
+        if scan(method, {ast.Raise}, NESTED_SCOPES):
+            return []
+        switched |= {_receiver(call, file) for call in calls if terminal_name(call.func) == "eval"}
+    names = {name for member in family.members for name in member.bound}
+    parts = [name for name in sorted(names) if _has_mode(family.bindings(name), file)]
+    return [] if "" in switched else [name for name in parts if name not in switched]
+
+
+def _receiver(call: ast.Call, file: FileView) -> str:
+    """Return the attribute that `self.part.eval()` switches, empty where that may be any part.
+
+    A variable of a loop over a slice of a part switches nothing as a whole, which is `[`.
+    """
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+    loops = [s for s in file.enclosing(call) if isinstance(s, ast.For)]
+    source = next((s.iter for s in loops if dotted(s.target) == dotted(owner)), owner)
+    if isinstance(source, ast.Subscript):
+        return "["
+    while isinstance(source, ast.Call) and isinstance(source.func, ast.Attribute):
+        source = source.func.value
+    parts = dotted(source).split(".")
+    return parts[1] if len(parts) == 2 else "[" if len(parts) > 2 else ""
+
+
+def _has_mode(uses: list[AttributeUse], file: FileView) -> bool:
+    """Return whether an attribute is made as a module that behaves by its mode, or as one of several parts."""
+    for use in uses:
+        made = file.resolve(use.value.func) if isinstance(use.value, ast.Call) else None
+        name = (made or "").removeprefix("torch.nn.")
+        if made is not None and made.startswith("torch.nn.") and WITH_MODE.search(name):
+            return True
+    return False
 
 
 def is_mode_switch(method: Function) -> bool:

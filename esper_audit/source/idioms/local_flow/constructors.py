@@ -21,6 +21,8 @@ CHAINING = frozenset(
 # Functions that return their argument, or one result an argument, in order.
 WRAPPERS = frozenset({"prepare", "compile", "DataParallel", "DistributedDataParallel", "setup"})
 
+COPY = "copy.deepcopy"
+
 
 class Constructors:
     """The values that each name of a file is bound to, and the calls that they come from.
@@ -141,7 +143,10 @@ class Constructors:
         elif isinstance(node.func, ast.Name) and self._calls.class_named(node.func.id):
             yield f".{node.func.id}"
         else:
-            yield self._file.resolve(node.func) or ""
+            name = self._file.resolve(node.func) or ""
+            yield name
+            if name == COPY and node.args:
+                yield from self._of(node.args[0], depth + 1)
 
     def _values(self, node: ast.expr) -> list[ast.expr]:
         name = dotted(node)
@@ -172,5 +177,7 @@ class Constructors:
             return
         parts = scan(annotation, {ast.Name, ast.Attribute}, {ast.Attribute})
         for part in parts:
-            if isinstance(part, (ast.Name, ast.Attribute)):
+            if isinstance(part, ast.Name) and self._calls.class_named(part.id):
+                yield f".{part.id}"
+            elif isinstance(part, (ast.Name, ast.Attribute)):
                 yield self._file.resolve(part) or ""

@@ -32,6 +32,7 @@ class LocalCalls:
             self._names.add(function.name)
         self._classes = {node.name: node for node in file.nodes(ast.ClassDef)}
         self._callers: dict[Function, list[ast.Call]] | None = None
+        self._instances: dict[tuple[Function | None, str], ast.ClassDef] | None = None
 
     def target(self, call: ast.Call) -> Function | None:
         """Return the function of this file that a call runs, None if it is defined elsewhere."""
@@ -75,10 +76,26 @@ class LocalCalls:
                     self._callers[target].append(call)
         return self._callers.get(function, [])
 
+    def uses(self, function: Function) -> Sequence[ast.Call]:
+        """Return the calls in this file that run a function, also by a class or an object of it.
+
+        `Trainer(net)` runs `__init__`, and `trainer.fit(loader)` the method of the class that made it.
+        """
+        owner = self._owner[function]
+        if owner is None:
+            return self.callers(function)
+        if function.name == "__init__":
+            made = (c for c in self._file.nodes(ast.Call) if isinstance(c.func, ast.Name))
+            found = [c for c in made if self._initialiser(c) is function]
+        else:
+            found = [c for c in self._file.calls(function.name) if self._by_object(c) is function]
+        return [*self.callers(function), *found]
+
     def arguments(self, call: ast.Call, function: Function) -> Mapping[str, ast.expr]:
         """Return the argument that a call passes for each parameter, without those it leaves out."""
         names = [p.arg for p in (*function.args.posonlyargs, *function.args.args)]
-        if self.is_method(function) and isinstance(call.func, ast.Attribute):
+        is_bound = isinstance(call.func, ast.Attribute) or function.name == "__init__"
+        if self.is_method(function) and is_bound:
             names = names[1:]
         passed: dict[str, ast.expr] = {}
         for name, argument in zip(names, call.args, strict=False):
@@ -89,9 +106,39 @@ class LocalCalls:
 
     def parameter_values(self, function: Function, name: str) -> list[ast.expr]:
         """Return the values that a parameter can have: its default and what calls in this file pass."""
-        passed = [self.arguments(call, function).get(name) for call in self.callers(function)]
+        passed = [self.arguments(call, function).get(name) for call in self.uses(function)]
         values = [defaults(function.args).get(name), *passed]
         return [value for value in values if value is not None]
+
+    def _initialiser(self, call: ast.Call) -> Function | None:
+        """Return the `__init__` of this file that the construction of an object runs."""
+        return self.method(self._classes.get(terminal_name(call.func)), "__init__")
+
+    def _by_object(self, call: ast.Call) -> Function | None:
+        """Return the method that a call on a local object of a class of this file runs."""
+        if self._instances is None:
+            self._instances = self._constructed()
+        if not isinstance(call.func, ast.Attribute) or not isinstance(call.func.value, ast.Name):
+            return None
+        name = call.func.value
+        scopes = [*reversed(self._file.functions(name)), None]
+        classes = (self._instances.get((scope, name.id)) for scope in scopes)
+        owner = next((found for found in classes if found is not None), None)
+        return self.method(owner, call.func.attr)
+
+    def _constructed(self) -> dict[tuple[Function | None, str], ast.ClassDef]:
+        """Return the class of each name that a function or the module binds to a new object."""
+        found = {}
+        for statement in self._file.nodes(ast.Assign):
+            made = statement.value
+            owner = (
+                self._classes.get(terminal_name(made.func)) if isinstance(made, ast.Call) else None
+            )
+            target = statement.targets[0]
+            if owner is not None and isinstance(target, ast.Name):
+                functions = self._file.functions(target)
+                found[functions[-1] if functions else None, target.id] = owner
+        return found
 
     def _function(self, name: ast.Name) -> Function | None:
         for scope in [*reversed(self._file.functions(name)), None]:

@@ -6,16 +6,17 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.numerics.ema_update import ema_update
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
-from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name, text_of
 
 DECAYING = frozenset({"mul_", "_foreach_mul_"})
 SUMMING = frozenset({"all_reduce", "reduce", "reduce_scatter", "all_reduce_"})
 UPDATING = frozenset({"lerp_", "_foreach_lerp_"})
 ADDING = frozenset({"add_", "addcmul_", "_foreach_add_", "_foreach_addcmul_"})
 LOOKUPS = frozenset({"get", "setdefault"})
+KEPT = (ast.Attribute, ast.Subscript)
 STATEMENTS = frozenset({ast.Assign, ast.AugAssign, ast.Call})
 
 
@@ -147,3 +148,23 @@ def discarded_update(node: ast.Call, file: FileView) -> ast.Expr | None:
     is_written = any(keyword.arg == "out" for keyword in outermost.keywords)
     is_pure = not (is_written or terminal_name(outermost.func).endswith("_"))
     return above if isinstance(above, ast.Expr) and is_pure else None
+
+
+def assigned_through_names(node: ast.Assign, file: FileView) -> ast.Assign:
+    """Return `old = b*old + ...` for `old = self.a[k]; new = b*old + ...; self.a[k] = new`."""
+    computed = _only_value(node.value, file)
+    if not isinstance(node.targets[0], KEPT) or not isinstance(computed, ast.BinOp):
+        return node
+    place = text_of(node.targets[0])
+    for name in (n for n in walk(computed) if isinstance(n, ast.Name)):
+        before = _only_value(name, file)
+        if before is not None and text_of(before) == place:
+            return ast.Assign([name], computed)
+    return ast.Assign(node.targets, computed)
+
+
+def _only_value(node: ast.expr, file: FileView) -> ast.expr | None:
+    """Return what a local name is bound to at its place, None unless that is one whole expression."""
+    found = file.once(FunctionValues).reaching(node) if isinstance(node, ast.Name) else []
+    is_whole = len(found) == 1 and found[0].index is None and not found[0].is_update
+    return found[0].value if is_whole else None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from esper_audit.source.idioms.local_flow.following_statements import NESTED, helper_calls
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.following_statements import NESTED, SCOPES, helper_calls
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name, text_of
 
@@ -32,7 +34,8 @@ def freezes_all(statement: ast.stmt, module: str, file: FileView, depth: int = 1
             for _, function, parameter in helper_calls(statement, module, file)
         )
     if isinstance(statement, ast.Assign):
-        return module in map(text_of, statement.targets) and _is_frozen(statement.value)
+        is_bound = module in map(text_of, statement.targets)
+        return is_bound and _is_frozen(statement.value, file)
     if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call):
         is_all = text_of(statement.iter) in (
             f"{module}.parameters()",
@@ -40,6 +43,34 @@ def freezes_all(statement: ast.stmt, module: str, file: FileView, depth: int = 1
         )
         return is_all and any(_freezes_element(inner) for inner in statement.body)
     return False
+
+
+def frozen_in_class(module: ast.expr, file: FileView) -> int:
+    """Return the line on which the class of an object freezes all of it or a part, 0 if it may train.
+
+    `module` is the object or the part: `model` or `model.encoder`, `self.encoder` in another method.
+    """
+    calls, made = file.once(LocalCalls), file.once(Constructors)
+    owner = module.value if isinstance(module, ast.Attribute) else module
+    names = {origin[1:] for origin in made.of(owner) if origin.startswith(".")}
+    classes = [found for name in sorted(names) if (found := calls.class_named(name)) is not None]
+    if text_of(owner) == "self" and (around := calls.owner(module)) is not None:
+        classes = [around]
+    part = f"self.{module.attr}" if isinstance(module, ast.Attribute) else "self"
+    return _frozen_line(classes[0], part, file) if len(classes) == 1 else 0
+
+
+def _frozen_line(definition: ast.ClassDef, part: str, file: FileView) -> int:
+    """Return the line in the `__init__` of a class after which a part of it is frozen for good, 0 without."""
+    initialiser = file.once(LocalCalls).method(definition, "__init__")
+    line = 0
+    for statement in initialiser.body if initialiser is not None else ():
+        if freezes_all(statement, part, file):
+            line = statement.lineno
+        elif may_unfreeze(statement, part):
+            line = 0
+    others = (f for f in definition.body if isinstance(f, SCOPES) and f is not initialiser)
+    return 0 if any(may_unfreeze(s, part) for f in others for s in f.body) else line
 
 
 def may_unfreeze(statement: ast.stmt, module: str) -> bool:
@@ -71,15 +102,42 @@ def _is_switch(call: ast.Call, owner: str, *, truth: bool) -> bool:
     return text_of(call.func.value) == owner and value is truth
 
 
-def _is_frozen(value: ast.expr) -> bool:
-    """Return whether a value is `module.requires_grad_(False)`, perhaps moved or set to a mode."""
-    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+def _is_frozen(value: ast.expr, file: FileView) -> bool:
+    """Return whether a value is `module.requires_grad_(False)` or `freeze(module)`, perhaps moved."""
+    while isinstance(value, ast.Call):
+        if _is_frozen_by_helper(value, file):
+            return True
+        if not isinstance(value.func, ast.Attribute):
+            return False
         if value.func.attr == "requires_grad_":
             return _is_switch(value, text_of(value.func.value), truth=False)
         if value.func.attr not in HARMLESS_METHODS:
             return False
         value = value.func.value
     return False
+
+
+def _is_frozen_by_helper(call: ast.Call, file: FileView) -> bool:
+    """Return whether a function of the file freezes an argument and returns it."""
+    calls = file.once(LocalCalls)
+    target = calls.target(call)
+    if target is None:
+        return False
+    for name in calls.arguments(call, target):
+        results = list(returned_values(target))
+        is_same = bool(results) and all(_receiver(result) == name for result in results)
+        if is_same and any(freezes_all(s, name, file, 0) for s in target.body):
+            return True
+    return False
+
+
+def _receiver(value: ast.expr) -> str:
+    """Return the text of the object that methods are chained on which return it."""
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        if value.func.attr not in HARMLESS_METHODS:
+            return ""
+        value = value.func.value
+    return text_of(value)
 
 
 def _freezes_element(statement: ast.stmt) -> bool:

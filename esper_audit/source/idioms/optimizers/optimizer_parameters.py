@@ -41,14 +41,21 @@ def given_parameters(optimizer: ast.Call) -> ast.expr | None:
     return named if named is not None else next(iter(optimizer.args), None)
 
 
-def modules_given(argument: ast.expr, origins: Constructors, depth: int = 0) -> Iterator[str]:
+def modules_given(argument: ast.expr, origins: Constructors) -> Iterator[str]:
     """Yield the texts of the modules whose parameters an expression contains, through local names."""
+    return map(text_of, module_expressions(argument, origins))
+
+
+def module_expressions(
+    argument: ast.expr, origins: Constructors, depth: int = 0
+) -> Iterator[ast.expr]:
+    """Yield the modules whose parameters an expression contains, where their parameters are read."""
     for node in scan(argument, {ast.Call, ast.Name}):
         if isinstance(node, ast.Call):
             if terminal_name(node.func) in PARAMETER_METHODS and isinstance(
                 node.func, ast.Attribute
             ):
-                yield text_of(node.func.value)
+                yield node.func.value
         elif isinstance(node, ast.Name) and depth < DEEPEST:
             for value in origins.values(node):
-                yield from modules_given(value, origins, depth + 1)
+                yield from module_expressions(value, origins, depth + 1)

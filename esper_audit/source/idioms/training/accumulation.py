@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 
 SCALING_METHODS = frozenset({"div", "div_", "mul", "mul_", "sum"})
+DEEPEST = 2
 FETCHING = ("next", "get_batch", "__next__")
 MEAN_FUNCTIONS = frozenset(
     {"cross_entropy", "mse_loss", "nll_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"}
@@ -155,16 +157,46 @@ def _is_mean(loss: ast.expr, loop: ast.stmt, file: FileView) -> bool:
     if not name:
         return False
     statements = scan(loop, {ast.Assign, ast.AugAssign}, NESTED_SCOPES)
-    values = []
+    values: list[ast.expr | None] = []
     for statement in statements:
         if isinstance(statement, ast.AugAssign) and text_of(statement.target) == name:
             return False
-        if isinstance(statement, ast.Assign) and name in map(text_of, statement.targets):
-            values.append(statement.value)
-    return bool(values) and all(isinstance(v, ast.Call) and _is_mean_call(v, file) for v in values)
+        if isinstance(statement, ast.Assign):
+            values += _values_of(name, statement, file)
+    return bool(values) and all(v is not None and _is_mean_result(v, file, DEEPEST) for v in values)
 
 
-def _is_mean_call(call: ast.Call, file: FileView) -> bool:
+def _values_of(name: str, statement: ast.Assign, file: FileView) -> Iterator[ast.expr | None]:
+    """Yield what a statement assigns to a name, None where it is unknown."""
+    for target in statement.targets:
+        if text_of(target) == name:
+            yield statement.value
+        elif isinstance(target, ast.Tuple) and name in (texts := [*map(text_of, target.elts)]):
+            number = texts.index(name)
+            results = _results(statement.value, file)
+            yield from (_element(result, number) for result in results or (None,))
+
+
+def _results(value: ast.expr, file: FileView) -> list[ast.expr]:
+    """Return what the function of the file that a value calls may return."""
+    target = file.once(LocalCalls).target(value) if isinstance(value, ast.Call) else None
+    return [*returned_values(target)] if target is not None else []
+
+
+def _element(value: ast.expr | None, number: int) -> ast.expr | None:
+    """Return one element of a literal tuple, None for any other value."""
+    elements = value.elts if isinstance(value, ast.Tuple) else []
+    return elements[number] if number < len(elements) else None
+
+
+def _is_mean_result(value: ast.expr, file: FileView, depth: int) -> bool:
+    """Return whether what a function returns is the mean loss of a batch, perhaps through a name."""
+    values = [value] if isinstance(value, ast.Call) else file.once(Constructors).values(value)
+    calls = [each for each in values if isinstance(each, ast.Call)]
+    return bool(calls) and calls == values and all(_is_mean_call(c, file, depth) for c in calls)
+
+
+def _is_mean_call(call: ast.Call, file: FileView, depth: int = DEEPEST) -> bool:
     """Return whether a call returns the mean loss of a batch."""
     if any(k.arg == "reduction" and not _is_constant(k.value, "mean") for k in call.keywords):
         return False
@@ -174,6 +206,9 @@ def _is_mean_call(call: ast.Call, file: FileView) -> bool:
     target = file.resolve(call.func) or ""
     if target.startswith("torch."):
         return last in MEAN_FUNCTIONS
+    results = _results(call, file)
+    if results and depth > 0:
+        return all(_is_mean_result(result, file, depth - 1) for result in results)
     made = file.once(Constructors)
     losses = {n for n in made.of(call.func) if n.startswith("torch.nn.") and n.endswith("Loss")}
     makers = [value for value in made.values(call.func) if isinstance(value, ast.Call)]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cached_property
 
 from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.probabilities import PROBABILITIES, selected
 from esper_audit.source.idioms.numerics.tensor_calls import OPERATIONS, tensor_call
-from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
 from esper_audit.source.syntax.ast_walk import returned_values
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 LOGIT_FUNCTIONS = {
     "torch.nn.functional.cross_entropy": "cross_entropy",
@@ -71,21 +71,50 @@ class Activations:
         call = tensor_call(origin, self._file)
         if call is not None and call.name in PROBABILITIES:
             return PROBABILITIES[call.name]
+        if isinstance(origin, ast.Name):
+            return self._of_parameter(origin, depth)
         if not isinstance(origin, ast.Call):
             return ""
         if isinstance(origin.func, ast.Name) and origin.func.id == "self":
             return self._of_forward(self._calls.method(self._calls.owner(origin), "forward"), depth)
-        return next(
-            (name for m in self._modules(origin.func) if (name := self._last(m, depth))), ""
-        )
+        return self._of_module(origin.func, depth)
 
-    def _modules(self, function: ast.expr) -> Iterator[ast.expr]:
-        """Yield the expressions that make the module that is called."""
-        pending = [function]
-        for _ in range(DEEPEST):
-            values = [v for name in pending for v in self._constructors.values(name)]
-            yield from (v for v in values if isinstance(v, ast.Call))
-            pending = [v for v in values if not isinstance(v, ast.Call)]
+    def _of_parameter(self, name: ast.Name, depth: int) -> str:
+        """Return the activation of everything that the file passes for a parameter."""
+        found = [self.of(value, depth + 1) for value in passed_arguments(name, self._file)]
+        return found[0] if found and all(found) else ""
+
+    def _of_module(self, module: ast.expr, depth: int) -> str:
+        """Return the activation that the output of a module has been through."""
+        made = self._constructors.made_by(module)
+        found = next((name for each in made if (name := self._last(each, depth))), "")
+        origins = sorted(filter(None, self._constructors.of(module)))
+        is_open = not made and set(origins) <= {"torch.nn", "torch.nn.Module", *self._class_origins}
+        if found or not is_open or not self._is_given(module):
+            return found
+        classes = [o for o in origins if o in self._class_origins] or self._free_modules
+        last = [self._of_forward(self._forward(o[1:]), depth) for o in classes]
+        return last[0] if last and all(last) else ""
+
+    def _is_given(self, module: ast.expr) -> bool:
+        """Return whether a module is a parameter, or an attribute that is bound to one."""
+        names = [module] if isinstance(module, ast.Name) else self._constructors.values(module)
+        given = {p.arg for n in names for f in self._file.functions(n) for p in parameters(f.args)}
+        return bool(names) and all(dotted(name) in given for name in names)
+
+    @cached_property
+    def _class_origins(self) -> frozenset[str]:
+        return frozenset(f".{node.name}" for node in self._file.nodes(ast.ClassDef))
+
+    @cached_property
+    def _free_modules(self) -> list[str]:
+        """The origins of the modules with a `forward` that the file makes outside of its classes."""
+        made = {
+            call.func.id
+            for call in self._file.nodes(ast.Call)
+            if isinstance(call.func, ast.Name) and self._calls.owner(call) is None
+        }
+        return [f".{name}" for name in sorted(made) if self._forward(name) is not None]
 
     def _last(self, module: ast.expr, depth: int) -> str:
         """Return the last activation of a module that an expression makes."""

@@ -17,6 +17,7 @@ from esper_audit.source.idioms.training.torch_objects import (
     is_scheduler,
     scaler_of,
 )
+from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name, text_of
 
@@ -181,9 +182,29 @@ class EventReader:
             return None
         if len(call.args) > (last == "train"):
             return None  # an evaluator that is given the model
+        if self._is_score(call):
+            return None
         argument = call.args[0] if call.args else None
         is_eval = last == "eval" or (isinstance(argument, ast.Constant) and argument.value is False)
         return TrainingEvent(EventKind.EVAL if is_eval else EventKind.TRAIN, call, name)
+
+    def _is_score(self, call: ast.Call) -> bool:
+        """Return whether the result of `eval()` is unpacked or read by names, as no module is."""
+        statement = self._file.enclosing(call)[-1]
+        if not isinstance(statement, ast.Assign) or statement.value is not call:
+            return False
+        target = statement.targets[0]
+        if isinstance(target, ast.Tuple):
+            return True
+        functions = self._file.functions(call)
+        reads = scan(functions[-1] if functions else self._file.tree, {ast.Subscript})
+        return any(
+            isinstance(read, ast.Subscript)
+            and isinstance(read.slice, ast.Constant)
+            and isinstance(read.slice.value, str)
+            and dotted(read.value) == dotted(target)
+            for read in reads
+        )
 
     def _module_names(self) -> frozenset[str]:
         """Return the names of a file that are modules by the methods that are called on them."""

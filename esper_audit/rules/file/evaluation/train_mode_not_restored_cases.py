@@ -1,0 +1,240 @@
+"""The cases of the rule `train-mode-not-restored`."""
+
+from __future__ import annotations
+
+from esper_audit.rules.rule import Invalid, Valid
+
+MESSAGE = (
+    "`{}` leaves `{}` in eval mode for the rest of the loop in line {}, which goes on training it "
+    "(step in line {}). Call `{}.train()` after the evaluation"
+)
+
+VALID = (
+    Valid(
+        "an evaluator that is given the model",
+        """
+        def main(net, data, evaluator, opt):
+            for i, x in enumerate(data):
+                net(x).mean().backward()
+                opt.step()
+                opt.zero_grad()
+                if i % 100 == 0:
+                    evaluator.eval(net)
+        """,
+    ),
+    Valid(
+        "a method of the model switches back",
+        """
+        def main(net, data, held_out, opt):
+            for i, x in enumerate(data):
+                net(x).mean().backward()
+                opt.step()
+                opt.zero_grad()
+                if i % 100 == 0:
+                    net.eval()
+                    measure(net, held_out)
+                    net.set_train_mode()
+        """,
+    ),
+    Valid(
+        "train mode at the start of each epoch",
+        """
+        def main(net, data, held_out, opt):
+            for epoch in range(9):
+                net.train()
+                for x in data:
+                    opt.zero_grad()
+                    net(x).mean().backward()
+                    opt.step()
+                net.eval()
+                measure(net, held_out)
+        """,
+    ),
+    Valid(
+        "the helper restores the mode",
+        """
+        def measure(net, held_out):
+            mode = net.training
+            net.eval()
+            score = sum(net(x) for x in held_out)
+            net.train(mode)
+            return score
+
+
+        def main(net, data, held_out, opt):
+            for x in data:
+                net(x).mean().backward()
+                opt.step()
+                measure(net, held_out)
+        """,
+    ),
+    Valid(
+        "the helper that trains sets the mode",
+        """
+        def learn(net, data, opt):
+            net.train()
+            for x in data:
+                net(x).mean().backward()
+                opt.step()
+
+
+        def main(net, data, held_out, opt):
+            for epoch in range(9):
+                learn(net, data, opt)
+                net.eval()
+                measure(net, held_out)
+        """,
+    ),
+    Valid(
+        "an evaluation that ends the loop",
+        """
+        def main(net, data, opt):
+            for i, x in enumerate(data):
+                net(x).mean().backward()
+                opt.step()
+                if i == 100:
+                    net.eval()
+                    return net
+        """,
+    ),
+    Valid(
+        "a frozen teacher",
+        """
+        import torch
+
+        def main(student, teacher, data):
+            opt = torch.optim.SGD(student.parameters(), lr=0.1)
+            for x in data:
+                teacher.eval()
+                (student(x) - teacher(x)).square().mean().backward()
+                opt.step()
+                opt.zero_grad()
+        """,
+    ),
+    Valid(
+        "a target network, and the statistics of a part",
+        """
+        import copy
+        class Agent:
+            def sync(self):
+                if self.target is None:
+                    self.target = copy.deepcopy(self.net)
+                    self.target.eval()
+            def learn(self, batches):
+                for batch in batches:
+                    self.loss(self.net(batch)).backward()
+                    self.optimizer.step()
+                    self.sync()
+            def fit(self, batches):
+                self.net.train()
+                for epoch in range(3):
+                    for batch in batches:
+                        self.loss(self.net(batch)).backward()
+                        self.optimizer.step()
+                    self.net.statistics.eval()
+        """,
+    ),
+    Valid(
+        "each block in its turn",
+        """
+        def main(blocks, data):
+            for block in blocks:
+                opt = Adam(block.parameters())
+                for x in data:
+                    block(x).mean().backward()
+                    opt.step()
+                    opt.zero_grad()
+                block.eval()
+                data = [block(x).detach() for x in data]
+        """,
+    ),
+    Valid(
+        "an evaluation in the last round of an epoch, or in each with a switch back",
+        """
+        def main(net, loader, opt):
+            for epoch in range(9):
+                net.train()
+                for i, x in enumerate(loader):
+                    net(x).mean().backward()
+                    opt.step()
+                    opt.zero_grad()
+                    if i == len(loader) - 1:
+                        net.eval()
+                        measure(net)
+
+        def careful(net, loader, opt):
+            for epoch in range(9):
+                for x in loader:
+                    net.train()
+                    net(x).mean().backward()
+                    opt.step()
+                    opt.zero_grad()
+                    net.eval()
+                    measure(net)
+        """,
+    ),
+    Valid(
+        "an evaluator, whose result is a table of scores",
+        """
+        def main(net, loader, opt, judge):
+            for x in loader:
+                net(x).mean().backward()
+                opt.step()
+                opt.zero_grad()
+                scores = judge.eval()
+                print(scores["auc"])
+        """,
+    ),
+)
+INVALID = (
+    Invalid(
+        "train mode before the loop only",
+        """
+        def main(net, data, held_out, opt):
+            net.train()
+            for epoch in range(9):
+                for x in data:
+                    opt.zero_grad()
+                    net(x).mean().backward()
+                    opt.step()
+                net.eval()
+                measure(net, held_out)
+        """,
+        ((8, MESSAGE.format("net.eval()", "net", 3, 7, "net")),),
+    ),
+    Invalid(
+        "in the evaluating function",
+        """
+        class Learner:
+            def score(self, held_out):
+                self.net.train(False)
+                return sum(self.net(x).sum().item() for x in held_out)
+
+            def fit(self, data, held_out):
+                while not self.done:
+                    self.loss(self.net(next(data))).backward()
+                    self.adam.step()
+                    self.adam.zero_grad()
+                    self.score(held_out)
+        """,
+        ((3, MESSAGE.format("self.net.train(False)", "self.net", 7, 9, "self.net")),),
+    ),
+    Invalid(
+        "every few steps, at the top of a script",
+        """
+        import torch
+
+        opt = torch.optim.SGD(lstm.parameters(), lr=0.1)
+        lstm.train()
+        for i, batch in enumerate(batches):
+            lstm(batch).mean().backward()
+            opt.step()
+            opt.zero_grad()
+            if i % 100 == 0:
+                lstm.eval()
+                with torch.no_grad():
+                    print(lstm(held_out).mean())
+        """,
+        ((10, MESSAGE.format("lstm.eval()", "lstm", 5, 7, "lstm")),),
+    ),
+)

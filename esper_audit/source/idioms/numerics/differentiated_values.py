@@ -1,0 +1,85 @@
+"""Values through which a backward pass goes: by name in one function, or by the result of a function."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
+from esper_audit.source.idioms.numerics.forward_inputs import is_cut
+from esper_audit.source.idioms.numerics.gradient_modes import is_from_input
+from esper_audit.source.syntax.ast_walk import returned_values, scan, walk
+from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.names import Function, dotted
+
+
+def differentiated(function: Function) -> set[str]:
+    """Return the names whose `backward` a function calls, also through a scaler or a trainer."""
+    found = {dotted(operand) for operand in _operands_of_backward(function)}
+    return found - {"", "self"}
+
+
+def is_part_of_differentiated_result(sample: ast.expr, function: Function, file: FileView) -> bool:
+    """Return whether a value from an argument goes into a result whose `backward` the file calls."""
+    if not dotted(sample) or is_cut(sample, file) or not is_from_input(sample, file):
+        return False
+    if dotted(sample) not in _contributing(function):
+        return False
+    return any(_is_differentiated(call, file) for call in _calls_of(function, file))
+
+
+def _operands_of_backward(function: Function) -> Iterator[ast.expr]:
+    for call in scan(function, {ast.Call}):
+        assert isinstance(call, ast.Call)
+        if not isinstance(call.func, ast.Attribute) or "backward" not in call.func.attr:
+            continue
+        if call.func.attr == "save_for_backward":
+            continue  # an operation of autograd, which runs without a graph
+        receiver = call.func.value
+        yield from (receiver, *call.args)
+        yield from receiver.args if isinstance(receiver, ast.Call) else ()
+
+
+def _contributing(function: Function) -> set[str]:
+    """Return the names from which a function computes what it returns."""
+    found = {name for value in returned_values(function) for name in _names(value)}
+    assigned = [
+        (dotted(target), _names(node.value))
+        for node in scan(function, {ast.Assign, ast.AugAssign})
+        if isinstance(node, ast.Assign | ast.AugAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
+    before = 0
+    while before != len(found):
+        before = len(found)
+        found |= {name for target, names in assigned if target in found for name in names}
+    return found
+
+
+def _names(node: ast.expr) -> set[str]:
+    return {part.id for part in walk(node) if isinstance(part, ast.Name)}
+
+
+def _calls_of(function: Function, file: FileView) -> list[ast.Call]:
+    """Return the calls of a function in the file, also of the object whose `__call__` or `forward` it is."""
+    calls, owner = file.once(LocalCalls), file.once(class_table).owner(function)
+    if owner is None or function.name not in ("__call__", "forward"):
+        return list(calls.uses(function))
+    origin = f".{owner.name}"
+    made = file.once(Constructors)
+    named = (c for c in file.nodes(ast.Call) if isinstance(c.func, ast.Name | ast.Attribute))
+    return [c for c in named if dotted(c.func) != owner.name and origin in made.of(c.func)]
+
+
+def _is_differentiated(call: ast.Call, file: FileView) -> bool:
+    """Return whether the `backward` of a result is called, directly or through the name that it has."""
+    functions = file.functions(call)
+    operands = list(_operands_of_backward(functions[-1])) if functions else []
+    if any(part is call for operand in operands for part in walk(operand)):
+        return True
+    statement = file.enclosing(call)[-1]
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    names = {name for target in targets for name in _names(target)}
+    return any(not names.isdisjoint(_names(operand)) for operand in operands)
