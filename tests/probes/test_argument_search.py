@@ -301,7 +301,95 @@ class OfPictures(nn.Module):
         return out
 
 
+class Maps:
+    """What a decoder is told of its inputs: no settings by its name, and two lists of one length."""
+
+    def __init__(self, channels: list[int], strides: Sequence[int] | int) -> None:
+        if len(channels) != len(list(strides)):  # type: ignore[arg-type]  # on purpose
+            raise RuntimeError(f"Length of channels({len(channels)}) must be that of strides")
+        self.channels, self.strides = channels, strides
+
+
+class OfMaps(nn.Module):
+    """Is told of its inputs by an object of the package."""
+
+    def __init__(self, maps: Maps) -> None:
+        super().__init__()
+        self.mix = nn.Linear(maps.channels[0], len(list(maps.strides)))  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.mix(x)
+        return out
+
+
+class Wrapper(nn.Module):
+    """Calls an argument whose name is that of a width."""
+
+    def __init__(self, text_embed) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.text_embed = text_embed
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.text_embed(x)
+        return out
+
+
+class Dropping(nn.Module):
+    """Does not run with what its argument is if it is left out."""
+
+    def __init__(self, drop_prob: float | None = None) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (1 - self.drop_prob)  # type: ignore[operator]  # on purpose
+
+
+class OfExperts(nn.Module):
+    """Wants a list of modules of torch."""
+
+    def __init__(self, experts) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        if isinstance(experts, list):
+            raise TypeError("list is not a Module subclass")
+        self.experts = experts
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = [expert(x) for expert in self.experts]
+        return torch.stack(outputs).sum(0)
+
+
+class Frames(nn.Module):
+    """Wants a token before as many positions as frames have patches, and says so as einops does."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rest = x.shape[1] - 1
+        if rest % 5:
+            raise RuntimeError(f"Shape mismatch, can't divide axis of length {rest} in chunks of 5")
+        out: Tensor = self.mix(x[:, 1:].reshape(x.shape[0], -1, 5, x.shape[2]))
+        return out
+
+
+class Spectral(nn.Module):
+    """Wants as many steps as it says, and no other number."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] != 48:
+            raise ValueError(f"expects features to be of length 48, but found {x.shape[-1]}.")
+        out: Tensor = self.conv(x)
+        return out
+
+
 FOUND = (
+    OfMaps, Wrapper, Dropping, OfExperts, Frames, Spectral,
     Table, OfPictures, Tokens, Joining, Coupling, OfKinds, Merging,
     OnTower, ByKeyword, FromSettings, OfBlocks, Depthwise, Stages, Kernel, Pyramid, Crossing,
     Named, Grid,
@@ -339,6 +427,24 @@ class Opaque(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
+
+
+class Calling(nn.Module):
+    """Calls a number that no module can stand for."""
+
+    def __init__(self, width) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        if isinstance(self.width, nn.Module):
+            raise TypeError("no")
+        out: Tensor = self.width(x)
+        return out
+
+
+def test_a_module_in_place_of_a_number_that_does_not_help_runs_no_class() -> None:
+    assert find_recipe(f"{__name__}:Calling").stage is Stage.BUILT
 
 
 def test_what_no_guess_builds_is_found_and_no_more() -> None:

@@ -28,6 +28,12 @@ PRODUCT = re.compile(r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)
 NORMALISED = re.compile(r"normalized_shape=\[([\d, ]+)\].*got input of size\s*\[([\d, ]+)\]", re.S)
 INPUT_SIZE = re.compile(r"[Ee]xpected (\d+),? (?:but )?got:? (\d+)")
 RUNNING = re.compile(r"running_mean should contain (\d+) elements not (\d+)")
+CHUNKS = re.compile(r"divide axis of length (\d+) in chunks of (\d+)")
+OF_SIZE = re.compile(
+    r"(?:length|size|width|height|dim(?:ension)?|channels)(?: of)? (\d+)[,.]?"
+    r" but (?:found|got|received)(?: [a-z]+)* (\d+)",
+    re.IGNORECASE,
+)
 JOINED = re.compile(r"Expected size (\d+) but got size (\d+) for tensor number")
 LACKING = re.compile(r"'Tensor' object has no attribute '(\w+)'")
 OF_LISTS = frozenset({"append", "extend", "insert", "pop"})
@@ -65,6 +71,7 @@ TOO_SMALL = re.compile(
     r"|more than 1 (?:value|spatial)|non-?zero size|smaller than|kernel size",
     re.IGNORECASE,
 )
+MOST_SIDE = 512
 PROBABILITY = re.compile(r"between 0 and 1|range \[0, ?1\]|in \[0, ?1\]")
 
 
@@ -114,6 +121,9 @@ def _changes(message: str) -> Iterator[Change]:
     if found := INPUT_SIZE.search(message):
         yield _axis(-1, int(found[2]), int(found[1]))
         yield _axis(1, int(found[2]), int(found[1]))
+    if found := OF_SIZE.search(message):
+        yield _axis(-1, int(found[2]), int(found[1]))
+        yield _axis(1, int(found[2]), int(found[1]))
     if found := UNEQUAL.search(message):
         for old, new in ((int(found[1]), int(found[2])), (int(found[2]), int(found[1]))):
             for axis in (-1, 1):
@@ -150,7 +160,7 @@ def _changes_of_shape(message: str) -> Iterator[Change]:
     for rank in ranks:
         yield from _ranked(rank)
     for size in dict.fromkeys(map(int, FIXED_SIZE.findall(message))):
-        if 1 < size <= 512 and size not in ranks:
+        if 1 < size <= MOST_SIDE and size not in ranks:
             yield _sides(size)
             yield _axis(1, None, size)
             yield _axis(-1, None, size)
@@ -160,6 +170,8 @@ def _changes_of_shape(message: str) -> Iterator[Change]:
             yield _sides(size * max(1, 32 // size))
             yield _axis(1, None, size * max(1, 16 // size))
             yield _axis(-1, None, size * max(1, 32 // size))
+    if found := CHUNKS.search(message):
+        yield from _chunked(int(found[1]), int(found[2]))
     if TOO_SMALL.search(message):
         for size in (32, 64, 128):
             yield _sides(size)
@@ -182,12 +194,28 @@ def _inner(old: int, new: int) -> Change:
     """Return the change of all axes behind the second that have a size."""
 
     def change(spec: TensorSpec) -> TensorSpec | None:
-        if old not in spec.shape[2:] or new > 512:
+        if old not in spec.shape[2:] or new > MOST_SIDE:
             return None
         sides = (new if side == old else side for side in spec.shape[2:])
         return replace(spec, shape=(*spec.shape[:2], *sides))
 
     return change
+
+
+def _chunked(length: int, chunk: int) -> Iterator[Change]:
+    """Yield the changes of an axis of a length, or of one more for a token before, so that chunks fill it."""
+    for more in (0, 1):
+        new = chunk * max(1, length // chunk) + more
+
+        def change(
+            spec: TensorSpec, *, old: int = length + more, new: int = new
+        ) -> TensorSpec | None:
+            if old not in spec.shape or new > MOST_SIDE:
+                return None
+            at = spec.shape.index(old)
+            return replace(spec, shape=(*spec.shape[:at], new, *spec.shape[at + 1 :]))
+
+        yield change
 
 
 def _flattened(width: int) -> Change:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from esper_audit.probes.recipes.values import Arguments, TensorSpec, TupleSpec, Value
+from esper_audit.probes.recipes.values import Arguments, CallSpec, TensorSpec, TupleSpec, Value
 
 BATCH = 2
 LENGTH = 8
@@ -72,7 +72,7 @@ def _from_arguments(build: Arguments) -> Iterator[TensorSpec]:
 def feature_pyramids(build: Arguments) -> list[list[TensorSpec]]:
     """Return lists of pictures, each half as large as the one before, of the channels of a list."""
     found: dict[tuple[int, ...], None] = {}
-    for value in build.kwargs.values():
+    for value in _given(build):
         channels = _sides(value) if isinstance(value, (list, TupleSpec)) else ()
         if len(channels) > 1 and min(channels) > 0 and max(channels) <= MOST_CHANNELS:
             found[channels] = None
@@ -88,9 +88,17 @@ def feature_pyramids(build: Arguments) -> list[list[TensorSpec]]:
 
 def shaped_lists(build: Arguments) -> list[list[TensorSpec]]:
     """Return lists of tensors of the shapes, without the batch, in the lists that the constructor was given."""
-    lists = [v for v in build.kwargs.values() if isinstance(v, list) and v]
+    lists = [v for v in _given(build) if isinstance(v, list) and v]
     shapes = [[_sides(one) if isinstance(one, TupleSpec) else () for one in v] for v in lists]
     return [[TensorSpec((BATCH, *one)) for one in v] for v in shapes if all(v)]
+
+
+def _given(build: Arguments | CallSpec) -> Iterator[Value]:
+    """Yield what a constructor was given, with what was given to the objects among it."""
+    for value in build.kwargs.values():
+        yield value
+        if isinstance(value, CallSpec):
+            yield from _given(value)
 
 
 def _sides(size: Value) -> tuple[int, ...]:

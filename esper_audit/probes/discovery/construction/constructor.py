@@ -28,15 +28,19 @@ from esper_audit.probes.discovery.construction.constructor_repair import (
     of_other_length,
     said_words,
     with_keyword,
+    with_modules,
 )
 from esper_audit.probes.discovery.construction.guesses import (
     annotated_classes,
     guesses_for,
+    is_named,
+    is_required,
     parameters_of,
 )
 from esper_audit.probes.discovery.construction.settings import (
     NAMESPACE,
     completed_settings,
+    is_plain_class,
     namespace_call,
     settings_calls,
 )
@@ -67,7 +71,7 @@ class ConstructorSearch:
 
     def __init__(self, kind: type, depth: int = 0) -> None:
         self.kind, self.depth = kind, depth
-        self.parameters = {p.name: p for p in parameters_of(kind) if _is_named(p)}
+        self.parameters = {p.name: p for p in parameters_of(kind) if is_named(p)}
         self.takes_any_keyword = any(
             p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters_of(kind)
         )
@@ -76,11 +80,11 @@ class ConstructorSearch:
     @property
     def needs_nothing(self) -> bool:
         """Return whether every parameter has a default."""
-        return not any(_is_required(p) for p in self.parameters.values())
+        return not any(is_required(p) for p in self.parameters.values())
 
     def first(self) -> Arguments:
         """Return the likeliest arguments: the required ones."""
-        required = [name for name, p in self.parameters.items() if _is_required(p)]
+        required = [name for name, p in self.parameters.items() if is_required(p)]
         return Arguments((), {name: self._guesses(name)[0] for name in required})
 
     def filled(self, given: Arguments, arguments: Arguments) -> Arguments:
@@ -93,9 +97,11 @@ class ConstructorSearch:
         """Yield other arguments after a failure, those that the error suggests first."""
         yield from self._named_in_message(arguments, failure)
         yield from self._records(arguments, failure)
-        blamed = [name for name in failure.names if name in self.parameters]
+        blamed = [n for n in failure.names if n in self.parameters or n in arguments.kwargs]
         for name in blamed:
-            yield from of_other_form(arguments, name, failure, self.parameters[name].default)
+            parameter = self.parameters.get(name)
+            default = None if parameter is None else parameter.default
+            yield from of_other_form(arguments, name, failure, default)
         if not blamed and NOT_A_SEQUENCE.search(failure.message):
             for name in arguments.kwargs:
                 yield from of_other_form(arguments, str(name), failure)
@@ -127,7 +133,7 @@ class ConstructorSearch:
                 name, inspect.Parameter.KEYWORD_ONLY
             )
             settings = settings_calls(self.kind, parameter, self.depth) if is_own else ()
-            nested = nested_calls(parameter, self.depth)
+            nested = nested_calls(self.kind, parameter, self.depth)
             self.guesses[name] = (*settings, *nested, *guesses_for(parameter, self.depth))
         return self.guesses[name]
 
@@ -194,6 +200,7 @@ class ConstructorSearch:
         for name in failure.names if NOT_A_SEQUENCE.search(failure.message) else ():
             if name in arguments.kwargs:
                 yield from of_other_form(arguments, name, failure)
+        yield from with_modules(arguments, failure)
         yield from self._completed(arguments, failure)
         if OTHER_LAYER.search(failure.message):
             layers = [k for k, v in arguments.kwargs.items() if is_layer(v)]
@@ -209,7 +216,7 @@ class ConstructorSearch:
         """Yield the arguments with what is None in them, or in settings in them, given."""
         lacking = LACKING.search(failure.message)
         owner, attribute = lacking.groups() if lacking else ("", "")
-        for name in failure.names if owner == "NoneType" else ():
+        for name in failure.names if "NoneType" in failure.message else ():
             if name in self.parameters and self.parameters[name].default is None:
                 yield from self._alternatives(arguments, name)
         for key, value in arguments.kwargs.items():
@@ -237,22 +244,17 @@ class ConstructorSearch:
                     yield arguments.with_value(str(key), with_keyword(value, name, guess))
 
 
-def _is_required(parameter: inspect.Parameter) -> bool:
-    """Return whether a parameter has no default."""
-    return parameter.default is inspect.Parameter.empty
-
-
-def _is_named(parameter: inspect.Parameter) -> bool:
-    """Return whether a parameter can be given by its name."""
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return parameter.kind in kinds
-
-
-def nested_calls(parameter: inspect.Parameter, depth: int) -> tuple[Value, ...]:
-    """Return constructions of the module classes that an annotation names."""
+def nested_calls(owner: type, parameter: inspect.Parameter, depth: int) -> tuple[Value, ...]:
+    """Return constructions of the module classes, and of other classes of the package, that an annotation names."""
     if depth >= DEEPEST:
         return ()
-    kinds = [kind for kind in annotated_classes(parameter.annotation) if is_own_module(kind)]
+    package = owner.__module__.partition(".")[0]
+    kinds = [
+        kind
+        for kind in annotated_classes(parameter.annotation)
+        if is_own_module(kind)
+        or (kind.__module__.partition(".")[0] == package and is_plain_class(kind))
+    ]
     calls = [working_call(kind, depth + 1) for kind in kinds[:MOST_CANDIDATES]]
     return tuple(call for call in calls if call is not None)
 

@@ -14,12 +14,24 @@ NOT_A_SEQUENCE = re.compile(
     r"|must be (?:a )?(?:list|tuple|iterable)"
     r"|must be an iterable|cannot unpack non-iterable|concatenate (?:list|tuple)"
 )
-INT_AS_SEQUENCE = re.compile(r"'int' (?:object )?(?:is not (?:iterable|subscriptable)|has no len)")
+INT_AS_SEQUENCE = re.compile(
+    r"'int' (?:object )?(?:is not (?:iterable|subscriptable)|has no len)|must be an iterable, not int"
+)
 NOT_A_NUMBER = re.compile(
     r"unsupported operand type|cannot be interpreted as an integer|must be (?:an )?int|not supported between"
 )
 LENGTHS = re.compile(
     r"\blen(?:gths?)?\b|index out of range|number of|not enough values|too many values"
+    r"|\bexactly (?:one|two|\d)\b",
+    re.IGNORECASE,
+)
+NOT_CALLABLE = re.compile(r"'(?:int|float)' object is not callable")
+NO_LIST = re.compile(r"list is not a Module subclass")
+CALLABLES = (  # likely ones, where a number was given
+    CallSpec("torch.nn:Linear", (32, 32)),
+    CallSpec("torch.nn:Conv2d", (32, 32, 1)),
+    CallSpec("torch.nn:Embedding", (32, 32)),
+    CallSpec("torch.nn:Identity"),
 )
 EQUAL = re.compile(r"==|(?:must|should|to) (?:be )?(?:equal|match|the same)|equal to|same as")
 TYPES = frozenset({"int", "float", "str", "bool", "list", "tuple", "dict", "NoneType", "Tensor"})
@@ -31,6 +43,7 @@ CHOICES = re.compile(
 )
 MOST_CHOICES = 4
 SIDE = 16
+LONG = (8, 12)  # items of a list of which one at a high place is read
 MOST_LISTED = 4  # items of a list that is tried at first
 
 
@@ -77,9 +90,11 @@ def of_other_length(arguments: Arguments, failure: TrialFailure) -> Iterator[Arg
         value = lists[name]
         if "tuple" in failure.message:
             yield arguments.with_value(str(name), TupleSpec(tuple(value)))
-        for length in dict.fromkeys((*sorted(lengths), len(value) - 1, len(value) + 1, 3, 4, 5)):
+        is_short = "index out of range" in failure.message
+        tried = (*sorted(lengths), len(value) - 1, len(value) + 1, 3, 4, 5, *LONG[: 2 * is_short])
+        for length in dict.fromkeys(tried):
             longer = [*value, *[value[-1]] * length][:length]
-            if longer and len(longer) != len(value) and length <= MOST_LISTED + 1:
+            if longer and len(longer) != len(value) and length <= max(LONG):
                 yield arguments.with_value(str(name), longer)
 
 
@@ -99,6 +114,16 @@ def of_other_form(
         items = value.items if isinstance(value, TupleSpec) else value
         if items:
             yield arguments.with_value(name, items[0])
+
+
+def with_modules(arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+    """Yield the arguments with modules where the failure is that a plain value or a list is none."""
+    is_called = NOT_CALLABLE.search(failure.message)
+    for key, value in arguments.kwargs.items():
+        if is_called and key in failure.names and isinstance(value, (int, float)):
+            yield from (arguments.with_value(key, module) for module in CALLABLES)
+        if isinstance(value, list) and NO_LIST.search(failure.message):
+            yield arguments.with_value(key, CallSpec("torch.nn:ModuleList", (value,)))
 
 
 def said_words(message: str) -> list[str]:

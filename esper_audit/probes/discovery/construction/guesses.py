@@ -166,6 +166,17 @@ def parameters_of(function: Any) -> list[inspect.Parameter]:
     return list(signature.parameters.values())
 
 
+def is_required(parameter: inspect.Parameter) -> bool:
+    """Return whether a parameter has no default."""
+    return parameter.default is inspect.Parameter.empty
+
+
+def is_named(parameter: inspect.Parameter) -> bool:
+    """Return whether a parameter can be given by its name."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return parameter.kind in kinds
+
+
 def required_parameters(function: Any) -> list[inspect.Parameter]:
     """Return the named parameters without a default."""
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

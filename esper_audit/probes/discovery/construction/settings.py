@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import math
 import re
@@ -126,6 +127,11 @@ def completed_settings(
 def is_settings_class(kind: type) -> bool:
     """Return whether the name of a class, which is no module, calls it settings."""
     return bool(SETTINGS_CLASS.fullmatch(kind.__name__)) and not issubclass(kind, nn.Module)
+
+
+def is_plain_class(kind: type) -> bool:
+    """Return whether a class is no module, no enumeration and no settings, for which there are other guesses."""
+    return not issubclass(kind, (nn.Module, enum.Enum)) and not is_settings_class(kind)
 
 
 def smaller_settings(kind: type, call: CallSpec) -> list[CallSpec]:
