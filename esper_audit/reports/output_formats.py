@@ -49,8 +49,7 @@ def format_of_file(name: str) -> str:
     if suffix not in FORMAT_OF_SUFFIX:
         known = ", ".join(FORMAT_OF_SUFFIX)
         raise UsageError(
-            f"--output-file: its name ends in that of no format (got '{name}', expected one of {known}). "
-            "Add --format."
+            f"--output-file: unknown ending (got '{name}', expected one of {known}). Add --format."
         )
     return FORMAT_OF_SUFFIX[suffix]
 

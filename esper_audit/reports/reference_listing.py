@@ -93,7 +93,9 @@ def listing_lines(listing: ReferenceListing) -> Iterator[str]:
 def _head(listing: ReferenceListing) -> Iterator[str]:
     symbol = listing.symbol
     if symbol is None:
-        yield f"{listing.query}: not defined in this project; these places use the name"
+        used = "not defined in this project; these places use the name"
+        unused = "neither defined nor used in a file that was read"
+        yield f"{listing.query}: {used if listing.references else unused}"
         return
     yield f"{symbol.class_kind if symbol.class_kind else ''} {symbol.kind} {symbol.name}".strip()
     role = "" if symbol.role is Role.PRODUCTION else f" ({symbol.role})"

@@ -74,7 +74,7 @@ def outcome_lines(outcomes: Sequence[RuleOutcome]) -> Iterator[str]:
         yield "No ticket of this tree was opened by a check."
         return
     widest = max(len(one.check) for one in outcomes)
-    titles = ("open", "fixed", "wont-fix", "not-a-bug", "duplicate", "share fixed")
+    titles = ("open", "fixed", "wont-fix", "not-a-bug", "duplicate", "% fixed")
     yield f"{'':<{widest}} " + " ".join(f"{title:>{max(len(title), 5)}}" for title in titles)
     for one in outcomes:
         share = "" if one.share_fixed is None else f"{one.share_fixed:.0%}"

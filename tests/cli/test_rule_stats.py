@@ -10,6 +10,8 @@ from support.audit_runs import HASATTR, command
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.reports.rule_outcomes import outcome_lines, rule_outcomes
+from esper_audit.rules.catalogue import CheckCatalogue
+from esper_audit.text.terminal import WIDTH
 from esper_audit.tickets.states import Status
 from esper_audit.tickets.ticket import Ticket
 
@@ -54,6 +56,12 @@ def test_a_check_of_which_too_few_are_fixed_is_named() -> None:
     assert lines[1].split()[1:] == ["-", "3", "1", "1", "-", "60%"]
     assert lines[3].startswith("bad: of 5 decided tickets 3 fixed, fewer than 90%. ")
     assert not any(line.startswith("good: ") for line in lines)
+
+
+def test_the_table_fits_the_screen_with_the_longest_name_of_a_check() -> None:
+    longest = max(CheckCatalogue([], "", []).checks, key=len)
+    lines = outcome_lines(rule_outcomes(tickets(longest, *[Status.FIXED] * 3)))
+    assert max(map(len, lines)) <= WIDTH
 
 
 def test_a_ticket_that_no_check_opened_counts_for_none() -> None:

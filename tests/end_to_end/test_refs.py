@@ -93,6 +93,18 @@ def test_a_name_that_nothing_defines_is_shown_where_it_is_used(tree: Path) -> No
     )
 
 
+def test_a_name_that_no_file_uses_announces_no_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"bad.py": "def (nothing\n"})
+    monkeypatch.chdir(tmp_path)
+    ran = command("refs", "nothing")
+    assert ran.status == 3
+    assert ran.out.startswith(
+        "nothing: neither defined nor used in a file that was read\n\nNot looked"
+    )
+
+
 WRONG = {
     ("blen",): "no symbol 'blen' in this project; did you mean 'blend'?",
     ("blend", "--argument", "sed"): "'blend' has no parameter 'sed'; did you mean 'seed'?",
