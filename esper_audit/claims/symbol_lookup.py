@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from esper_audit.claims.reply import Reply, cannot_tell, stale
 from esper_audit.findings.finding import NotAnalysed
+from esper_audit.source.modules.module_names import module_of_file
 from esper_audit.source.syntax.ast_walk import walk
 from esper_audit.source.syntax.enclosing import blocks, first_line, last_line
 from esper_audit.source.syntax.source import Source
@@ -69,11 +70,6 @@ def find_symbol(address: str, tree: SourceFiles) -> LocatedSymbol | Reply:
     return cannot_tell(f"{address} is re-exported more than {MOST_REEXPORTS} times")
 
 
-def _module_of(path: str) -> str:
-    """Return the dotted name by which a file is imported from the root of the tree."""
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
 def _file_of(address: str, tree: SourceFiles) -> tuple[str, str] | Reply:
     """Split an address into a file and the name in it."""
     path, colon, name = address.partition(":")
@@ -95,7 +91,7 @@ def _file_of(address: str, tree: SourceFiles) -> tuple[str, str] | Reply:
 
 def _modules(dotted: str, files: Iterable[str]) -> list[str]:
     """Return the files of a module: below the root, else below a folder such as `src`."""
-    named = [(path, _module_of(path)) for path in files]
+    named = [(path, module_of_file(path)) for path in files]
     exact = [path for path, module in named if module == dotted]
     return exact or [path for path, module in named if module.endswith(f".{dotted}")]
 
@@ -144,7 +140,7 @@ def _reexported(source: Source, name: str) -> str:
     target = binding.target
     if target.startswith("."):
         level = len(target) - len(target.lstrip("."))
-        package = _module_of(source.path).split(".")
+        package = module_of_file(source.path).split(".")
         up = level - 1 if source.path.endswith("__init__.py") else level
         target = ".".join([*package[: len(package) - up], target.lstrip(".")])
     return f"{target}.{rest}" if rest else target

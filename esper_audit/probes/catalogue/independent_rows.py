@@ -11,7 +11,11 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.dependence.followed_axes import FollowedAxis, followed_axes
+from esper_audit.probes.measure.dependence.followed_axes import (
+    FollowedAxis,
+    followed_axes,
+    has_single_output,
+)
 from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.parameters.redrawing import REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
@@ -97,22 +101,17 @@ class IndependentRows(UniversalProbe):
             *cast,
             "with torch.no_grad():",
             "    first = module(CALL)[-1].clone()"
-            if _is_tensor_output(subject)
+            if has_single_output(subject)
             else "    first = module(CALL)[0][-1].clone()",
             *drawn,
             "with torch.no_grad():",
             "    second = module(CALL)[-1]"
-            if _is_tensor_output(subject)
+            if has_single_output(subject)
             else "    second = module(CALL)[0][-1]",
             f'assert torch.allclose(first, second, rtol=1e-4, atol=1e-5), "{message}"',
         ]
         mode = "double().eval" if is_double else "eval"
         return program(subject.recipe, body, mode=mode), f"AssertionError: {message}"
-
-
-def _is_tensor_output(subject: Discovered) -> bool:
-    """Return whether a call returns a tensor rather than a tree of them."""
-    return isinstance(subject.evaluate(subject.build(), subject.arguments_of_call()), Tensor)
 
 
 def _may_be_time_first(subject: Discovered, module: nn.Module) -> bool:

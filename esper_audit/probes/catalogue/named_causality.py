@@ -11,7 +11,11 @@ from torch import Tensor
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.dependence.causal_option import with_causal_option
-from esper_audit.probes.measure.dependence.followed_axes import FollowedAxis, followed_axes
+from esper_audit.probes.measure.dependence.followed_axes import (
+    FollowedAxis,
+    followed_axes,
+    has_single_output,
+)
 from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limit, Limits, Reading
@@ -80,7 +84,7 @@ class NamedCausality(UniversalProbe):
         at = f"[{':, ' * axis}{size // 2}:]"
         end = f"[{':, ' * axis}:{size // 2}]"
         is_double = witness["dtype"] == "torch.float64"
-        path = "" if _is_single(causal) else "[0]"
+        path = "" if has_single_output(causal) else "[0]"
         body = [
             *(REDRAWING if any(True for _ in causal.build().parameters()) else []),
             *(f"{n} = {n}.double()" for n in later if specs[n].is_floating and is_double),
@@ -99,11 +103,6 @@ def as_causal(subject: Discovered) -> Discovered | None:
     """Return the subject with its causal option turned on, None if nothing claims to be causal."""
     named = subject if CAUSAL.search(subject.recipe.class_name) else None
     return with_causal_option(subject) or named
-
-
-def _is_single(subject: Discovered) -> bool:
-    """Return whether a call returns a tensor rather than a tree of them."""
-    return isinstance(subject.evaluate(subject.build(), subject.arguments_of_call()), Tensor)
 
 
 def _redrawn(name: str, at: str, is_floating: bool) -> str:

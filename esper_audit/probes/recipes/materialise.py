@@ -20,8 +20,8 @@ from esper_audit.probes.recipes.values import (
     TensorSpec,
     TupleSpec,
     Value,
-    module_of_file,
 )
+from esper_audit.source.modules.module_names import module_of_file
 
 CallArguments = tuple[tuple[Any, ...], dict[str, Any]]
 

@@ -15,8 +15,8 @@ from esper_audit.probes.recipes.values import (
     is_drawn,
     map_arguments,
     map_leaves,
-    module_of_file,
 )
+from esper_audit.source.modules.module_names import module_of_file
 
 INPUTS = ("x", "y", "z", "w")
 

@@ -83,11 +83,6 @@ class Arguments:
         yield from self.kwargs.items()
 
 
-def module_of_file(path: str) -> str:
-    """Return the module as which a file below the root of a project is imported from there."""
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
 def map_leaves(value: Value, change: Callable[[Value], Value]) -> Value:
     """Return a value with each leaf of its lists, tuples and dictionaries replaced by `change(leaf)`."""
     if isinstance(value, TupleSpec):

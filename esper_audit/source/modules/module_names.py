@@ -140,6 +140,11 @@ class ModuleNames:
             yield name
 
 
+def module_of_file(path: str) -> str:
+    """Return the module as which a file below the root of a project is imported from there."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def _stem(path: str) -> str:
     return posixpath.basename(path).rpartition(".")[0]
 

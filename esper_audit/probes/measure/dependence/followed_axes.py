@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.measure.output_tree import named_tensors
@@ -33,6 +33,11 @@ def followed_axes(subject: Discovered, module: nn.Module) -> list[FollowedAxis]:
         _followed(subject, module, axis) for axis in range(min(MOST_AXES, len(tensors[0].shape)))
     ]
     return [one for one in found if one is not None]
+
+
+def has_single_output(subject: Discovered) -> bool:
+    """Return whether a call returns a tensor rather than a tree of them."""
+    return isinstance(subject.evaluate(subject.build(), subject.arguments_of_call()), Tensor)
 
 
 def _followed(subject: Discovered, module: nn.Module, axis: int) -> FollowedAxis | None:
