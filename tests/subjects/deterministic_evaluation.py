@@ -108,6 +108,20 @@ class Perplexed(nn.Module):
         return x + torch.rand_like(x)
 
 
+class Streams(KeepsState):
+    """Hands the hidden state to the next call, until it is reset."""
+
+    def reset_state(self) -> None:
+        self.hidden[0] = torch.zeros(1, 2, 8)
+
+
+class Initialised(MovingAttribute):
+    """Resets its parameters, and not the count of its calls."""
+
+    def reset_parameters(self) -> None:
+        pass
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(DropoutByMode))
     yield sound(discovered(CachedTable, SEQUENCES))
@@ -117,5 +131,7 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(MovingMean), "state")
     yield broken(discovered(MovingAttribute), "state")
     yield broken(discovered(KeepsState, SEQUENCES), "remembers")
+    yield broken(discovered(Initialised), "state")
+    yield by_design(discovered(Streams, SEQUENCES), "remembers")
     yield by_design(discovered(GaussianNoise), "random")
     yield by_design(discovered(Perplexed), "random")

@@ -8,7 +8,7 @@ import torch
 from support.recipes import IDS, SEQUENCES, discovered
 from torch import Tensor, nn
 
-from .cases import Case, broken, inconclusive, sound
+from .cases import Case, broken, by_design, inconclusive, sound
 
 
 class Guarded(nn.Module):
@@ -54,6 +54,20 @@ class WhereWithoutGuard(nn.Module):
         return torch.where(x > 0, (x * (x > 0)).sqrt(), 0.0)
 
 
+class RgbToLinear(nn.Module):
+    """A curve of colours in [0, 1], whose other branch is a power of a negative number below."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x <= 0.04, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+
+
+class RgbToBright(nn.Module):
+    """A curve of colours, whose other branch is a root of a negative number for dark ones."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x <= 0.5, x, (x - 0.5).sqrt())
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Guarded))
     yield sound(discovered(Overflowing))
@@ -61,4 +75,6 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(Spread, SEQUENCES), "edge")
     yield broken(discovered(Focal), "edge")
     yield broken(discovered(WhereWithoutGuard), "ordinary")
+    yield broken(discovered(RgbToBright), "ordinary")
+    yield by_design(discovered(RgbToLinear), "ordinary")
     yield inconclusive(discovered(nn.Identity, IDS), "")

@@ -111,6 +111,18 @@ class Constant(nn.Module):
         return torch.atleast_1d(x.sum())
 
 
+class Counting(nn.Module):
+    """Scales by the number of its calls, which makes rows no less independent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x * self.calls
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield broken(discovered(Centred), "rows")
@@ -121,4 +133,5 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(Neighbours, ROWS, IDS), "rows")
     yield by_design(discovered(Critic), "rows")
     yield inconclusive(discovered(TimeFirst, SEQUENCES), "")
+    yield inconclusive(discovered(Counting), "")
     yield inconclusive(discovered(Constant), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe, is_sampling_by_name, sampling_calls
 
+RESETTING = re.compile(r"reset(_(states?|cache|memory|mem|buffers?|hidden|stream))?")
 SETTLING_CALLS = 2  # caches and lazy buffers are made in the first calls
 COMPARED = 'assert torch.equal(first{path}, second{path}), "{message}"'
 
@@ -31,7 +33,8 @@ class DeterministicEvaluation(UniversalProbe):
     make a comparison of models depend on chance.
 
     Quiet: a module that samples by its name, its docstring or a call of a sampling function has this as a
-    property. Dropout is no sampling. A module that draws numbers without using them is sound.
+    property, and one with a method `reset` that keeps a state. Dropout is no sampling. A module that draws
+    numbers without using them is sound.
 
     Tickets: real code
     """
@@ -72,9 +75,10 @@ class DeterministicEvaluation(UniversalProbe):
         return first_difference(first, again)
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
-        """Return the reason if the module samples by name."""
+        """Return the reason if the module samples by name, or keeps a state that a method of it resets."""
         if detector != "random":
-            return ""
+            method = resetting_method(subject.build())
+            return f"keeps a state between calls, which `{method}()` resets" if method else ""
         if is_sampling_by_name(subject):
             return "samples in eval mode, by its name or docstring"
         call = sampling_calls(subject.build())
@@ -106,6 +110,16 @@ class DeterministicEvaluation(UniversalProbe):
             COMPARED.format(path=path, message=message),
         ]
         return program(subject.recipe, body), f"AssertionError: {message}"
+
+
+def resetting_method(module: nn.Module) -> str:
+    """Return the method by which a module, or a part of it, resets its state, empty if it has none."""
+    for kind in {type(part): None for part in module.modules()}:
+        own = (name for owner in kind.__mro__ if owner is not nn.Module for name in vars(owner))
+        found = next((name for name in own if RESETTING.fullmatch(name)), "")
+        if found and not kind.__module__.startswith("torch."):
+            return found
+    return ""
 
 
 def tensor_state(module: nn.Module) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -28,6 +29,7 @@ EDGES = {
     "tiny": "{x} * 1e-25",
     "large": "torch.full_like({x}, 100.0)",
 }
+COLOURS = re.compile(r"rgb|xyz|cie|hsv|hsl|ycbcr|yuv|colou?r", re.IGNORECASE)
 
 
 class FiniteGradients(UniversalProbe):
@@ -39,7 +41,8 @@ class FiniteGradients(UniversalProbe):
     Why: the derivative of a root, a power, a norm or a standard deviation at zero is infinite, and times
     zero it is NaN. One padded row or one dead picture then erases all weights.
 
-    Quiet: outputs that are not finite are left out, because they show by themselves.
+    Quiet: outputs that are not finite are left out, because they show by themselves. What takes colours by
+    its name has it as a property where the gradients of values in [0, 1] are finite.
 
     Tickets: real code
     """
@@ -67,6 +70,15 @@ class FiniteGradients(UniversalProbe):
             yield Reading(detector, float(bool(bad)), {"inputs": edge, "gradient": bad})
             if bad:
                 return
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if the inputs are colours, and gradients are finite for each colour."""
+        if detector != "ordinary" or not COLOURS.search(subject.recipe.class_name):
+            return ""
+        module = switch_mode(subject.build(), training=False)
+        if _bad_gradient(subject, module, "of colours"):
+            return ""
+        return "takes colours by its name, and its gradients are finite for values in [0, 1]"
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
@@ -117,6 +129,7 @@ def at_edge(tree: Any, edge: str, leaves: list[Tensor]) -> Any:
             "all one": torch.ones_like(tree),
             "tiny": tree * 1e-25,
             "large": torch.full_like(tree, 100.0),
+            "of colours": tree.abs().clamp(max=1.0),
         }
         leaves.append(values[edge].detach().requires_grad_())
         return leaves[-1]
