@@ -152,7 +152,7 @@ def _is_of_one_round(event: TrainingEvent, loop: ast.stmt) -> bool:
     tests = (ast.parse(text, mode="eval").body for text, truth in event.conditions(loop) if truth)
     return any(
         isinstance(test, ast.Compare)
-        and isinstance(test.ops[0], ast.Eq)
+        and isinstance(test.ops[0], ast.Eq | ast.GtE | ast.Gt)
         and not isinstance(test.comparators[0], ast.Constant)
         and not any(_is_remainder(side) for side in (test.left, test.comparators[0]))
         for test in tests

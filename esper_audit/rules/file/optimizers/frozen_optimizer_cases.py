@@ -126,6 +126,37 @@ VALID = (
             return opt
         """,
     ),
+    Valid(
+        "adapters that a method puts into a frozen part, a flag that switches on",
+        """
+        import torch
+        from torch import nn
+
+        class Adapted(nn.Module):
+            def __init__(self, base):
+                super().__init__()
+                self.base = base
+                for p in self.base.parameters():
+                    p.requires_grad = False
+                self.adapt()
+
+            def adapt(self):
+                for part in self.base.modules():
+                    part.low_rank = nn.Linear(8, 2)
+
+        def main(base):
+            net = Adapted(base)
+            return torch.optim.Adam(net.base.parameters())
+
+        def switch(net, flag):
+            for p in net.parameters():
+                p.requires_grad = flag
+
+        def other(net):
+            switch(net, True)
+            return torch.optim.Adam(net.parameters())
+        """,
+    ),
 )
 INVALID = (
     Invalid(

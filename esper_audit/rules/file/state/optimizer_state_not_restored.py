@@ -14,6 +14,7 @@ from esper_audit.source.idioms.state.saved_objects import (
     LOADING,
     Restored,
     SavedState,
+    gets_unused_optimizer,
     is_loader,
     is_of_training,
     is_trained_with,
@@ -32,7 +33,7 @@ class OptimizerStateNotRestored(Rule):
 
     What: a function saves the state of an optimizer under a key, and the function of the same class or
     module that loads the checkpoint restores the model and where the run was (a scheduler, a scaler, a
-    counter on the object), while no code of the file reads that key.
+    counter on the object), or is given the optimizer, while no code of the file reads that key.
 
     Why: the moments start at zero. The loss jumps at each resume, and a run in pieces ends elsewhere than
     a run in one piece, without an error.
@@ -99,6 +100,8 @@ def _resumes(
     if not {each.key for each in restored} <= keys.keys():
         return False
     if any(is_of_training(keys[each.key], file) for each in restored):
+        return True
+    if gets_unused_optimizer(loader, file):
         return True
     return any(_is_counter(statement) for statement in scan(loader, {ast.Assign}))
 

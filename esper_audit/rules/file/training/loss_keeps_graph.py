@@ -15,6 +15,7 @@ from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradien
 from esper_audit.source.idioms.training.attached_losses import (
     KeptLoss,
     attached_part,
+    is_rebound,
     kept_losses,
     loss_terms,
 )
@@ -77,7 +78,8 @@ class LossKeepsGraph(Rule):
                 kept += _kept_by_callers(own.function, name, file)
                 kept += _kept_on_self(own.function, name, file)
         for found in kept:
-            if found.keeper not in summed and not _is_bounded(found, file):
+            is_free = found.keeper in summed or is_rebound(found, node, file)
+            if not is_free and not _is_bounded(found, file):
                 yield _violation(found, node, file)
 
 
@@ -130,7 +132,8 @@ def _names(loss: str) -> list[str]:
 
 def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[KeptLoss]:
     """Yield the statements in loops around the calls of a function that keep the loss it returns."""
-    if not any(attached_part(value, loss) for value in returned_values(function)):
+    attached = [value for value in returned_values(function) if attached_part(value, loss)]
+    if not attached:
         return
     if _is_detached_in(function, loss):
         return
@@ -142,7 +145,16 @@ def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[
         yield from kept_losses(loops[-1], text_of(call), file)
         holder = statements[-1]
         if isinstance(holder, ast.Assign) and holder.value is call:
-            yield from kept_losses(loops[-1], text_of(holder.targets[0]), file)
+            name = text_of(_holder_of(attached[0], holder.targets[0], loss))
+            yield from kept_losses(loops[-1], name, file)
+
+
+def _holder_of(returned: ast.expr, target: ast.expr, loss: str) -> ast.expr:
+    """Return the target that holds a loss, which may be one of several results."""
+    if isinstance(returned, ast.Tuple) and isinstance(target, ast.Tuple):
+        pairs = zip(returned.elts, target.elts, strict=False)
+        return next((holder for value, holder in pairs if attached_part(value, loss)), target)
+    return target
 
 
 def _kept_by_meters(loop: ast.stmt, loss: str, file: FileView) -> Iterator[KeptLoss]:

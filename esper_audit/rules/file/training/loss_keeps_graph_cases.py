@@ -215,6 +215,25 @@ VALID = (
             return total
         """,
     ),
+    Valid(
+        "a name that is bound to numbers after the backward pass",
+        """
+        import numpy as np
+
+        def fit(net, batches, opt):
+            history = []
+            for x in batches:
+                first, second = net(x)
+                loss = first + second
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
+                mean = np.around(first.item(), 4)
+                loss = mean + second.item()
+                history.append([mean, loss])
+            return history
+        """,
+    ),
 )
 INVALID = (
     Invalid(

@@ -9,7 +9,7 @@ from esper_audit.source.idioms.local_flow.following_statements import NESTED, SC
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, terminal_name, text_of
+from esper_audit.source.syntax.names import defaults, dotted, is_constant, terminal_name, text_of
 
 # Calls that take a module and keep its parameters as they are.
 HARMLESS = frozenset(
@@ -21,27 +21,48 @@ HARMLESS_METHODS = frozenset(
     | {"half", "float", "zero_grad", "modules", "named_modules", "buffers", "load_state_dict"}
     | {"requires_grad_"}
 )
+# Methods of a module's object that bind no parameter.
+SETTING = frozenset({"register_buffer", "save_hyperparameters"}) | HARMLESS_METHODS
+VISITING = frozenset({"modules", "named_modules", "children", "named_children"})
 
 
-def freezes_all(statement: ast.stmt, module: str, file: FileView, depth: int = 1) -> bool:
-    """Return whether a statement freezes every parameter of a module without a condition."""
+def freezes_all(
+    statement: ast.stmt,
+    module: str,
+    file: FileView,
+    depth: int = 1,
+    off: frozenset[str] = frozenset(),
+) -> bool:
+    """Return whether a statement freezes every parameter of a module without a condition.
+
+    `off` are the names that are False: `requires_grad = flag` freezes by them.
+    """
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        call = statement.value
-        if _is_switch(call, module, truth=False):
+        if _is_switch(statement.value, module, truth=False):
             return True
-        return depth > 0 and any(
-            any(freezes_all(inner, parameter, file, 0) for inner in function.body)
-            for _, function, parameter in helper_calls(statement, module, file)
-        )
+        return depth > 0 and _freezes_by_helper(statement, module, file)
     if isinstance(statement, ast.Assign):
         is_bound = module in map(text_of, statement.targets)
         return is_bound and _is_frozen(statement.value, file)
     if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call):
+        if text_of(statement.iter) in (f"{module}.modules()", f"{module}.children()"):
+            part = text_of(statement.target)
+            return any(freezes_all(inner, part, file, depth, off) for inner in statement.body)
         is_all = text_of(statement.iter) in (
             f"{module}.parameters()",
             f"{module}.named_parameters()",
         )
-        return is_all and any(_freezes_element(inner) for inner in statement.body)
+        return is_all and any(_freezes_element(inner, off) for inner in statement.body)
+    return False
+
+
+def _freezes_by_helper(statement: ast.stmt, module: str, file: FileView) -> bool:
+    """Return whether a function of the file that a statement calls freezes a module, perhaps by a flag."""
+    for call, function, parameter in helper_calls(statement, module, file):
+        given = defaults(function.args) | dict(file.once(LocalCalls).arguments(call, function))
+        off = frozenset(name for name, value in given.items() if is_constant(value, False))
+        if any(freezes_all(inner, parameter, file, 0, off) for inner in function.body):
+            return True
     return False
 
 
@@ -67,10 +88,26 @@ def _frozen_line(definition: ast.ClassDef, part: str, file: FileView) -> int:
     for statement in initialiser.body if initialiser is not None else ():
         if freezes_all(statement, part, file):
             line = statement.lineno
-        elif may_unfreeze(statement, part):
+        elif may_unfreeze(statement, part) or _runs_foreign_method(statement, file):
             line = 0
-    others = (f for f in definition.body if isinstance(f, SCOPES) and f is not initialiser)
-    return 0 if any(may_unfreeze(s, part) for f in others for s in f.body) else line
+    others = [f for f in definition.body if isinstance(f, SCOPES) and f is not initialiser]
+    is_changed = any(may_unfreeze(s, part) or _visits_parts(s) for f in others for s in f.body)
+    return 0 if is_changed else line
+
+
+def _runs_foreign_method(statement: ast.stmt, file: FileView) -> bool:
+    """Return whether a statement calls a method of its object that another file defines."""
+    calls = (c for c in scan(statement, {ast.Call}, NESTED) if isinstance(c, ast.Call))
+    own = (c for c in calls if isinstance(c.func, ast.Attribute) and dotted(c.func.value) == "self")
+    known = file.once(LocalCalls)
+    return any(known.target(c) is None and c.func.attr not in SETTING for c in own)  # type: ignore[attr-defined]  # a method
+
+
+def _visits_parts(statement: ast.stmt) -> bool:
+    """Return whether a statement goes over modules, which it may replace or change."""
+    loops = (loop for loop in scan(statement, {ast.For}, NESTED) if isinstance(loop, ast.For))
+    calls = (loop.iter for loop in loops if isinstance(loop.iter, ast.Call))
+    return any(terminal_name(call.func) in VISITING for call in calls)
 
 
 def may_unfreeze(statement: ast.stmt, module: str) -> bool:
@@ -140,18 +177,17 @@ def _receiver(value: ast.expr) -> str:
     return text_of(value)
 
 
-def _freezes_element(statement: ast.stmt) -> bool:
+def _freezes_element(statement: ast.stmt, off: frozenset[str]) -> bool:
     """Return whether a statement of a loop body freezes the parameter of the round."""
     if isinstance(statement, ast.Assign):
         target = statement.targets[0]
         is_flag = isinstance(target, ast.Attribute) and target.attr == "requires_grad"
-        return (
-            is_flag and isinstance(statement.value, ast.Constant) and statement.value.value is False
-        )
+        return is_flag and (is_constant(statement.value, False) or dotted(statement.value) in off)
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return False
-    return _is_switch(call, dotted(call.func.value), truth=False)
+    is_off = call.func.attr == "requires_grad_" and dotted(next(iter(call.args), call)) in off
+    return is_off or _is_switch(call, dotted(call.func.value), truth=False)
 
 
 def _is_part_of(name: str, module: str) -> bool:

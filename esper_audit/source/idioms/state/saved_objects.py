@@ -16,7 +16,7 @@ from esper_audit.source.idioms.training.torch_objects import (
 )
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan, walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 LOADING = "load_state_dict"
 # How a function reads entries of a checkpoint: `state["key"]`, `state.get("key")`, `"key" in state`.
@@ -84,6 +84,15 @@ def is_trained_with(owner: ast.expr, file: FileView) -> bool:
         return True
     methods = {c.func.attr for c in file.calls("step", "zero_grad") if _is_on(c, name)}  # type: ignore[attr-defined]  # a method
     return {"step", "zero_grad"} <= methods
+
+
+def gets_unused_optimizer(function: Function, file: FileView) -> bool:
+    """Return whether a function is given an optimizer that it never reads."""
+    calls = file.once(LocalCalls)
+    read = {n.id for n in scan(function, {ast.Name}) if isinstance(n, ast.Name)}
+    unread = (p.arg for p in parameters(function.args) if p.arg not in read)
+    given = (v for name in unread for v in calls.parameter_values(function, name))
+    return any(is_trained_with(value, file) for value in given)
 
 
 def is_of_training(owner: ast.expr, file: FileView) -> bool:

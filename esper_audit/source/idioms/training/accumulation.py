@@ -12,9 +12,10 @@ from esper_audit.source.idioms.training.training_events import EventKind, Traini
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
+from esper_audit.source.syntax.names import dotted, is_constant, parameters, terminal_name, text_of
 
 SCALING_METHODS = frozenset({"div", "div_", "mul", "mul_", "sum"})
+CHUNKING = frozenset({"chunk", "tensor_split"})
 DEEPEST = 2
 FETCHING = ("next", "get_batch", "__next__")
 MEAN_FUNCTIONS = frozenset(
@@ -78,11 +79,27 @@ def _rounds(loop: ast.For) -> str:
     if isinstance(iterable, ast.Call) and terminal_name(iterable.func) == "range":
         is_count = len(iterable.args) == 1 and text_of(iterable.args[0]) != "1"
         return text_of(iterable.args[0]) if is_count and _is_fetched_in(loop) else ""
+    pieces = _pieces(iterable)
+    if pieces:
+        return pieces
     is_pair = isinstance(loop.target, ast.Tuple) and all(
         isinstance(part, ast.Name) for part in loop.target.elts
     )
     is_batch = is_pair or _has_fields(loop)
     return f"len({text_of(iterable)})" if is_batch and dotted(iterable) else ""
+
+
+def _pieces(iterable: ast.expr) -> str:
+    """Return how many pieces of a batch a loop goes over, as of `zip(x.chunk(n), y.chunk(n))`."""
+    if not isinstance(iterable, ast.Call):
+        return ""
+    last = terminal_name(iterable.func)
+    if last == "zip":
+        counts = {_pieces(argument) for argument in iterable.args}
+        return counts.pop() if len(counts) == 1 else ""
+    is_function = dotted(iterable.func).startswith("torch.")
+    given = iterable.args[is_function:]
+    return text_of(given[0]) if last in CHUNKING and len(given) == 1 else ""
 
 
 def _has_fields(loop: ast.For) -> bool:
@@ -110,7 +127,7 @@ def _is_fetched_in(loop: ast.For) -> bool:
 
 
 def _modulus(event: TrainingEvent, flow: TrainingFlow) -> Accumulation | None:
-    """Return the accumulation with a step under `if (i + 1) % n == 0`."""
+    """Return the accumulation with a step under `if (i + 1) % n == 0`, or a counter that is reset."""
     loop = event.loops[-1]
     if event.conditions(loop):
         return None
@@ -118,7 +135,8 @@ def _modulus(event: TrainingEvent, flow: TrainingFlow) -> Accumulation | None:
     zeros = [zero for zero in flow.of_kind(EventKind.ZERO) if zero.is_in(loop)]
     for step in steps:
         tests = [test for test, truth in step.conditions(loop) if truth]
-        divisor = next((d for test in tests if (d := _divisor(test))), "")
+        found = (_divisor(test) or _counted_to(test, loop) for test in tests)
+        divisor = next(filter(None, found), "")
         shared = all(
             test in [t for t, _ in zero.conditions(loop)] for zero in zeros for test in tests
         )
@@ -135,6 +153,21 @@ def _divisor(test: str) -> str:
     if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mod):
         return text_of(left.right)
     return ""
+
+
+def _counted_to(test: str, loop: ast.stmt) -> str:
+    """Return `n` for a test of the form `count == n` of a counter that the loop raises and resets."""
+    expression = ast.parse(test, mode="eval").body
+    if not isinstance(expression, ast.Compare) or not isinstance(
+        expression.ops[0], ast.Eq | ast.GtE
+    ):
+        return ""
+    counter = text_of(expression.left)
+    changes = scan(loop, {ast.Assign, ast.AugAssign}, NESTED_SCOPES)
+    is_raised = any(isinstance(c, ast.AugAssign) and text_of(c.target) == counter for c in changes)
+    resets = [c for c in changes if isinstance(c, ast.Assign) and text_of(c.targets[0]) == counter]
+    is_reset = any(is_constant(reset.value, 0) for reset in resets)
+    return text_of(expression.comparators[0]) if is_raised and is_reset else ""
 
 
 def _scales_gradients(around: ast.AST) -> bool:

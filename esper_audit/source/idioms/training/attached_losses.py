@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.source.idioms.training.torch_objects import is_without_gradients
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, names_in, scan
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import text_of
 
 # Methods whose result is still attached to the graph of the receiver.
@@ -55,6 +56,24 @@ def loss_terms(loop: ast.stmt, loss: str, file: FileView) -> list[str]:
         for target, value in assigned
         if target in names - {loss} and _is_computed(value, file)
     )
+
+
+def is_rebound(kept: KeptLoss, backward: ast.Call, file: FileView) -> bool:
+    """Return whether the name of a loss is bound to something else between its backward and its sum."""
+    if file.functions(kept.statement)[-1:] != file.functions(backward)[-1:]:
+        return False
+    between = range(backward.lineno + 1, kept.statement.lineno)
+    for name in (n for n in scan(kept.loss, {ast.Name}) if isinstance(n, ast.Name)):
+        values = file.once(FunctionValues).reaching(name)
+        if values and all(
+            value.statement is not None
+            and value.statement.lineno in between
+            and value.value is not None
+            and name.id not in names_in(value.value)
+            for value in values
+        ):
+            return True
+    return False
 
 
 def _is_computed(value: ast.expr, file: FileView) -> bool:

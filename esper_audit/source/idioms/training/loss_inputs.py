@@ -9,9 +9,14 @@ from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.probabilities import PROBABILITIES, selected
 from esper_audit.source.idioms.numerics.tensor_calls import OPERATIONS, tensor_call
-from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
+from esper_audit.source.idioms.numerics.value_origins import (
+    ValueOrigins,
+    called_function,
+    passed_arguments,
+)
 from esper_audit.source.syntax.ast_walk import returned_values
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 LOGIT_FUNCTIONS = {
@@ -72,7 +77,7 @@ class Activations:
         if call is not None and call.name in PROBABILITIES:
             return PROBABILITIES[call.name]
         if isinstance(origin, ast.Name):
-            return self._of_parameter(origin, depth)
+            return self._of_parameter(origin, depth) or self._of_element(origin, depth)
         if not isinstance(origin, ast.Call):
             return ""
         if isinstance(origin.func, ast.Name) and origin.func.id == "self":
@@ -83,6 +88,18 @@ class Activations:
         """Return the activation of everything that the file passes for a parameter."""
         found = [self.of(value, depth + 1) for value in passed_arguments(name, self._file)]
         return found[0] if found and all(found) else ""
+
+    def _of_element(self, name: ast.Name, depth: int) -> str:
+        """Return the activation of one of several results, which a name is bound to by unpacking."""
+        bound = self._file.once(FunctionValues).reaching(name)
+        call, index = (bound[0].value, bound[0].index) if len(bound) == 1 else (None, None)
+        if not isinstance(call, ast.Call) or index is None:
+            return ""
+        function = called_function(call, self._file)
+        results = list(returned_values(function)) if function is not None else []
+        parts = [r.elts[index] for r in results if isinstance(r, ast.Tuple) and index < len(r.elts)]
+        found = [self.of(part, depth + 1) for part in parts]
+        return found[0] if found and all(found) and len(parts) == len(results) else ""
 
     def _of_module(self, module: ast.expr, depth: int) -> str:
         """Return the activation that the output of a module has been through."""
