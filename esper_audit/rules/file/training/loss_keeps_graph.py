@@ -15,6 +15,7 @@ from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradien
 from esper_audit.source.idioms.training.attached_losses import (
     KeptLoss,
     attached_part,
+    holder_of,
     is_rebound,
     kept_losses,
     loss_terms,
@@ -145,16 +146,8 @@ def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[
         yield from kept_losses(loops[-1], text_of(call), file)
         holder = statements[-1]
         if isinstance(holder, ast.Assign) and holder.value is call:
-            name = text_of(_holder_of(attached[0], holder.targets[0], loss))
+            name = text_of(holder_of(attached[0], holder.targets[0], loss))
             yield from kept_losses(loops[-1], name, file)
-
-
-def _holder_of(returned: ast.expr, target: ast.expr, loss: str) -> ast.expr:
-    """Return the target that holds a loss, which may be one of several results."""
-    if isinstance(returned, ast.Tuple) and isinstance(target, ast.Tuple):
-        pairs = zip(returned.elts, target.elts, strict=False)
-        return next((holder for value, holder in pairs if attached_part(value, loss)), target)
-    return target
 
 
 def _kept_by_meters(loop: ast.stmt, loss: str, file: FileView) -> Iterator[KeptLoss]:
