@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, TypeVar
 
 import torch
@@ -37,7 +38,7 @@ class BlueprintSpec:
     param_count: Callable[[int], int]
     bidirectional: bool = False
 
-    @property
+    @cached_property
     def takes_causal(self) -> bool:
         """Return whether the factory asks if the host is causal."""
         return "causal" in inspect.signature(self.factory).parameters

@@ -114,19 +114,22 @@ def _attribute_faults(members: dict[str, object], host: nn.Module) -> list[str]:
 def _fault(
     name: str, members: dict[str, object], host: nn.Module, inputs: tuple[str, ...]
 ) -> str | None:
-    wanted = inspect.signature(vars(HostProtocol)[name])
     member = members.get(name)
     method = _bound(member, host) if name not in vars(host) else member
     if not callable(method):
-        return f"method {name}{wanted}"
+        return f"method {name}{_wanted(name)}"
     found = inspect.signature(method)
     inputs = () if name == "injection_specs" else inputs
     for count, keywords in _CALLS[name]:
         try:
             found.bind(*(None,) * count, **dict.fromkeys((*keywords, *inputs)))
         except TypeError as error:
-            return f"method {name}{wanted} (got {name}{found}: {error})"
+            return f"method {name}{_wanted(name)} (got {name}{found}: {error})"
     return None
+
+
+def _wanted(name: str) -> inspect.Signature:
+    return inspect.signature(vars(HostProtocol)[name])
 
 
 def _bound(member: object, host: nn.Module) -> object:

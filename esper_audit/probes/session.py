@@ -19,7 +19,12 @@ from esper_audit.probes.jobs import CollectedUnits, UnitDescription
 from esper_audit.probes.sandbox.cluster import open_runner
 from esper_audit.probes.sandbox.job_runner import SandboxSetup
 from esper_audit.probes.sandbox.outcome import Ending, Job, Limits, Raised, Returned
-from esper_audit.probes.sandbox.pool import START, TORCH_AND_COMPILER, Start
+from esper_audit.probes.sandbox.pool import (
+    START,
+    TORCH_AND_COMPILER,
+    TORCH_AND_OPTIMIZERS,
+    Start,
+)
 from esper_audit.probes.subject.subject import SubjectError
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
@@ -127,8 +132,10 @@ class Session:
         self._patterns = [subject for subject in request.subjects if subject not in own]
         self._answers = SubjectAnswers(project, enabled=request.cache)
         self._limits = Limits(seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE)
+        is_compiled = limits.slow or bool(request.probes)  # only slow probes compile
+        torch = TORCH_AND_COMPILER if is_compiled else TORCH_AND_OPTIMIZERS
         setup = SandboxSetup(
-            preload=(*TORCH_AND_COMPILER, JOBS, *probe_modules()),
+            preload=(*torch, JOBS, *probe_modules()),
             packages=tuple(import_target(project, source) for source in self._sources),
             prepared=tuple(_preparing(project.root, source) for source in self._sources),
             search_path=(project.root,),

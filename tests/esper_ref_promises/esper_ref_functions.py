@@ -121,11 +121,11 @@ def _monitored(
 
 
 def _with_gradient(count: int, norm: float | None) -> nn.Module:
-    """Return a layer of `count` parameters whose gradient has this norm, in L1 and in L2."""
+    """Return a module of `count` parameters whose gradient has this norm, in L1 and in L2."""
     if count == 0:
         return nn.Identity()
-    layer = nn.Linear(count, 1, bias=False, dtype=torch.float64)
+    weight = nn.Parameter(torch.zeros(count, dtype=torch.float64))
     if norm is not None:
-        layer.weight.grad = torch.zeros_like(layer.weight)
-        layer.weight.grad[0, 0] = norm
-    return layer
+        weight.grad = torch.zeros_like(weight)
+        weight.grad[0] = norm
+    return nn.ParameterList([weight])

@@ -151,7 +151,9 @@ def model(
     dtype: torch.dtype = torch.float32,
 ) -> MorphogeneticModel:
     """Return a small model with a seed in its first slot."""
-    grown = dormant_model(topology).to(dtype)
+    grown = dormant_model(topology)
+    if dtype is not torch.float32:
+        grown.to(dtype)
     grown.germinate_seed(
         LIVELY[topology],
         slot="r0c0",

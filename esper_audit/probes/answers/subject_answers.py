@@ -20,7 +20,7 @@ class SubjectAnswers:
     """
 
     def __init__(self, project: Project, *, enabled: bool) -> None:
-        self._project = project
+        self._project, self._enabled = project, enabled
         self._cache = UnitCache(project, enabled=enabled)
         self._files = UsedFiles(project.root)
         self.save = self._cache.save
@@ -28,7 +28,7 @@ class SubjectAnswers:
 
     def known(self, source: str, units: Sequence[UnitDescription]) -> dict[str, ProbeRecord]:
         """Return the records of an earlier run that hold, by unit."""
-        if not self._file(source):
+        if not (self._enabled and self._file(source)):
             return {}
         digest = self._files.digest(self._file(source))
         found: dict[str, ProbeRecord] = {}
@@ -44,7 +44,7 @@ class SubjectAnswers:
         self, source: str, units: Sequence[UnitDescription], records: Mapping[str, ProbeRecord]
     ) -> None:
         """Keep the records of the groups in which each unit has a verdict."""
-        if not self._file(source):
+        if not (self._enabled and self._file(source)):
             return
         digest = self._files.digest(self._file(source))
         for group in _groups(units):

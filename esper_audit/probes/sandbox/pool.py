@@ -54,6 +54,8 @@ TORCH_AND_COMPILER = (
     "torch._functorch.aot_autograd",
     "torch.distributed",
 )
+# What is left of it where nothing is compiled: the first optimizer of a process imports torch._dynamo.
+TORCH_AND_OPTIMIZERS = tuple(m for m in TORCH_AND_COMPILER if "aot_autograd" not in m)
 DEFAULT_LIMITS = Limits()
 
 
