@@ -15,6 +15,7 @@ from esper_audit.source.idioms.duplication.name_tables import (
     NameTable,
     differences,
     enumerations,
+    is_for_columns,
     is_for_validation,
     lookups,
     name_tables,
@@ -108,7 +109,10 @@ class ListMirrorsEnum(TreeRule):
                 lacks, adds = found
                 is_changed = table.is_shared and 0 < len(adds) <= len(lacks)
                 is_drift = is_changed or self.options.subsets
-                if is_drift or (lacks and is_for_validation(table, parsed)):
+                is_refused = is_for_validation(table, parsed) or (
+                    enum.kind == "TypedDict" and is_for_columns(table, parsed, enum.name)
+                )
+                if is_drift or (lacks and is_refused):
                     wrong = [*_words("lacks", lacks), *_words("adds", adds)]
                     found_in = f"repeats the {enum.kind} `{enum.name}` of {path}"
                     return f"{found_in} and {' and '.join(wrong)}. Make it from the {enum.kind}."

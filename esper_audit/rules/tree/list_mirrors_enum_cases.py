@@ -18,6 +18,26 @@ STAGES = """
 
 VALID = (
     ValidTree(
+        "columns that leave out the rest on purpose",
+        {
+            "log.py": """
+                import csv
+                from typing import TypedDict
+
+                class Row(TypedDict):
+                    epoch: int
+                    loss: float
+                    rate: float
+                    norm: float
+
+                FIELDS = ["epoch", "loss", "rate"]
+
+                def write(stream, row: Row):
+                    csv.DictWriter(stream, FIELDS, extrasaction="ignore").writerow(row)
+            """,
+        },
+    ),
+    ValidTree(
         "complete lists, and a list of something else",
         {
             "stages.py": STAGES,
@@ -93,6 +113,33 @@ VALID = (
 )
 
 INVALID = (
+    InvalidTree(
+        "the columns of a writer that is given the records",
+        {
+            "log.py": """
+                import csv
+                from typing import TypedDict
+
+                class Row(TypedDict):
+                    epoch: int
+                    loss: float
+                    rate: float
+                    norm: float
+
+                FIELDS = ["epoch", "loss", "rate"]
+
+                def write(stream, row: Row):
+                    csv.DictWriter(stream, fieldnames=FIELDS).writerow(row)
+            """,
+        },
+        (
+            (
+                "log.py",
+                10,
+                "repeats the TypedDict `Row` of log.py and lacks `norm`. Make it from the TypedDict.",
+            ),
+        ),
+    ),
     InvalidTree(
         "a table without the new member",
         {

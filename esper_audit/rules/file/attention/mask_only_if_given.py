@@ -16,9 +16,9 @@ from esper_audit.source.idioms.attention.causal_masks import (
     mask_uses,
     required_arguments,
 )
-from esper_audit.source.syntax.ast_walk import names_in, scan
+from esper_audit.source.syntax.ast_walk import names_in, returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, dotted, terminal_name
+from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
 
 CAUSAL_NAME = re.compile(r"causal|autoregress|future|look_?ahead|past|cache|memory|state")
 FILLED = frozenset({"full", "zeros", "ones", "empty"})
@@ -30,7 +30,8 @@ class MaskOnlyIfGiven(Rule):
 
     What: a mask made by `triu`, `tril` or `generate_square_subsequent_mask`, held by a name, an attribute
     or a buffer, every use of which in the function is under a condition that an optional argument (a
-    padding mask, a bias) is not None.
+    padding mask, a bias) is not None; and a function that returns None instead of the mask where such an
+    argument is None.
 
     Why: a caller without padding gives no other mask, and gets no causal mask either. The model sees the
     next token, its loss is excellent, and generation fails.
@@ -65,6 +66,15 @@ class MaskOnlyIfGiven(Rule):
             return
         if _is_band(node, file) or (file.resolve(node.func) or "").startswith("numpy."):
             return
+        given_up = _given_up(node, file)
+        if given_up is not None and not _is_causal_without_mask(file):
+            test, name = given_up
+            message = f"the causal mask is made only where `{name}` is given"
+            yield Violation(
+                test,
+                f"{message}: without it every position sees the later ones. Make the mask anyway.",
+            )
+            return
         uses = mask_uses(node, file)
         found = [_needed(use, function, node, file) for use, function in uses]
         needed = found[0] if found else None
@@ -78,6 +88,46 @@ class MaskOnlyIfGiven(Rule):
                 test,
                 f"{message}: without it every position sees the later ones. Apply the mask by itself.",
             )
+
+
+def _given_up(made: ast.Call, file: FileView) -> tuple[ast.expr, str] | None:
+    """Return the test, and its optional argument, by which a function returns None instead of a mask."""
+    functions = file.functions(made)
+    if not functions or not _is_returned(made, functions[-1], file):
+        return None
+    optional = _optional_arguments(functions[-1])
+    for test, outcome in guards(made, functions[-1], file):
+        branch = file.parent(test)
+        is_exit = isinstance(branch, ast.If) and isinstance(branch.body[-1], ast.Return)
+        left = branch.body[-1].value if is_exit and isinstance(branch, ast.If) else test  # type: ignore[attr-defined]  # a return
+        if outcome or not (left is None or _is_none(left)):
+            continue
+        for name in required_arguments(test, outcome):
+            if name in optional and not CAUSAL_NAME.search(name):
+                return test, name
+    return None
+
+
+def _is_returned(made: ast.Call, function: Function, file: FileView) -> bool:
+    """Return whether a function returns what it computes from a mask."""
+    statement = file.enclosing(made)[-1]
+    names = {dotted(t) for t in statement.targets} if isinstance(statement, ast.Assign) else set()
+    return any(
+        part is made or dotted(part) in names - {""}
+        for value in returned_values(function)
+        for part in ast.walk(value)
+        if isinstance(part, ast.expr)
+    )
+
+
+def _optional_arguments(function: Function) -> set[str]:
+    """Return the arguments that may be None by their default or annotation."""
+    names = {name for name, value in defaults(function.args).items() if _is_none(value)}
+    for parameter in parameters(function.args):
+        annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)
+        if annotation.startswith("Optional[") or annotation.endswith("| None"):
+            names.add(parameter.arg)
+    return names
 
 
 def _needed(

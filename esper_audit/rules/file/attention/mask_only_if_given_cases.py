@@ -6,6 +6,28 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a function that makes the mask anyway, one for a flag, and one that returns another mask",
+        """
+        import torch
+
+        def build(length, padding=None):
+            future = torch.ones(length, length).triu(1).bool()
+            if padding is None:
+                return future
+            return future | padding
+
+        def ask(length, causal=None):
+            if causal is None:
+                return None
+            return torch.ones(length, length).triu(1)
+
+        def limit(length, window: int | None):
+            if window is None:
+                return torch.ones(length, length)
+            return torch.ones(length, length).tril() * window
+        """,
+    ),
+    Valid(
         "an attention that is causal by its flag where no mask is made",
         """
         import torch
@@ -165,6 +187,42 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "a function that gives up without padding",
+        """
+        import torch
+
+        class Decoder:
+            def bias(self, length: int, padding: torch.Tensor | None):
+                if padding is None:
+                    return None
+                return torch.full((length, length), -1e9).triu(1) + padding[:, None]
+
+
+        def combined(size, pad=None, scale=1.0):
+            if pad is None:
+                return
+            future = torch.tril(torch.ones(size, size))
+            both = future * pad
+            return both * future
+        """,
+        (
+            (
+                5,
+                (
+                    "the causal mask is made only where `padding` is given: without it every position sees the "
+                    "later ones. Make the mask anyway."
+                ),
+            ),
+            (
+                11,
+                (
+                    "the causal mask is made only where `pad` is given: without it every position sees the later "
+                    "ones. Make the mask anyway."
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "a mask of the object under a condition on another one",
         """

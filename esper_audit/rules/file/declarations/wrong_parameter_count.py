@@ -10,6 +10,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.declarations import wrong_parameter_count_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.declarations.matrix_terms import short_terms
 from esper_audit.source.idioms.declarations.parameter_totals import (
     counting_steps,
     identifiers_behind,
@@ -54,7 +55,8 @@ class WrongParameterCount(Rule):
     What: a subtraction, under a condition that weights are tied, from a sum over `parameters()`, or of a
     linear layer's weight that the constructor ties whatever it is given; a formula of the sizes that
     never reads a switch with which the file builds a further layer of the same sizes (a gate, an
-    adapter, an untied head).
+    adapter, an untied head), or that counts fewer matrices of two sizes (`2 * width * hidden`) than the
+    one class that is built of them has.
 
     Why: `parameters()` yields a shared parameter once, so that the tied embedding is then counted zero
     times. A formula for two matrices is a third short where a gate adds one, and what is ranked, priced
@@ -118,6 +120,10 @@ class WrongParameterCount(Rule):
         known = (
             identifiers_of(node) if node is function else identifiers_behind(steps, function, file)
         )
+        for short in short_terms(function, file) if node is function else ():
+            code, name = quoted(file.code(short.term)), short.owner.name
+            message = f"`{code}` counts {short.counted} matrices of these sizes, and `{name}` has {short.matrices}"
+            yield Violation(short.term, f"{message} (line {short.owner.lineno}). Count them all.")
         for switch, layer in optional_layers(file):
             sizes = {name for argument in layer.args[:2] for name in sizes_of(argument)}
             is_within = function in file.functions(layer)

@@ -6,6 +6,29 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "as many matrices as the class has, other sizes, and a class with branches",
+        """
+        from torch import nn
+
+        class Pair(nn.Module):
+            def __init__(self, width, hidden):
+                super().__init__()
+                self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
+
+        class Chosen(nn.Module):
+            def __init__(self, width, inner):
+                super().__init__()
+                self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
+                self.gate = nn.Linear(width, inner) if inner > width else None
+
+        def build(plan):
+            return Pair(plan.width, plan.hidden), Chosen(plan.width, plan.inner)
+
+        def count_parameters(plan):
+            return 2 * plan.width * plan.hidden + 2 * plan.width * plan.inner + 4 * plan.width * plan.words
+        """,
+    ),
+    Valid(
         "a sum that counts a shared parameter once",
         """
         from torch import nn
@@ -113,6 +136,32 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "two of the three matrices of a gated layer",
+        """
+        from torch import nn
+
+        class Gated(nn.Module):
+            def __init__(self, dim, inner):
+                super().__init__()
+                self.gate, self.up = nn.Linear(dim, inner), nn.Linear(dim, inner)
+                self.down = nn.Linear(inner, dim)
+
+        def tower(width, inner, depth):
+            return nn.Sequential(*(Gated(width, inner) for _ in range(depth)))
+
+        def n_params(width, inner, depth):
+            return depth * (2 * width * inner + width)
+        """,
+        (
+            (
+                13,
+                (
+                    "`2 * width * inner` counts 2 matrices of these sizes, and `Gated` has 3 (line 3). Count them all."
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "a head that the constructor ties",
         """

@@ -6,14 +6,21 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
-from esper_audit.source.idioms.fallbacks.dispatch import Dispatch, dispatch_of, is_last_literal
+from esper_audit.rules.file.fallbacks import catch_all_passes_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.fallbacks.dispatch import (
+    Dispatch,
+    dispatch_of,
+    is_last_literal,
+    union_members,
+)
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import is_constant, text_of
+from esper_audit.source.syntax.names import dotted, is_constant, text_of
 from esper_audit.text.phrases import quoted
 
 MESSAGE = "any `{}` other than {} passes: it {}. Reject what is not expected"
+IGNORED = "`{}` may be a `{}`, which no case names: the last one ignores it. Handle it, or raise"
 MOST_NAMED = 3
 
 
@@ -21,7 +28,8 @@ class CatchAllPasses(Rule):
     """A value that no case expects passes a check.
 
     What: a `match` or a chain of `==` on strings or members of an enumeration whose last block, for every
-    other value, is `return True` where a named case rejects, or only `pass`.
+    other value, is `return True` where a named case rejects, or only `pass`; a `match` on classes that
+    ignores one of the union with which its subject is annotated.
 
     Why: a new member, a misspelt level or a value from an old file is accepted without a look.
 
@@ -43,144 +51,8 @@ class CatchAllPasses(Rule):
     )
     triggers = Triggers(nodes=frozenset({"Match", "If"}), words=frozenset({"match", "return"}))
 
-    VALID = (
-        Valid(
-            "the last of the literals of a type",
-            """
-            from typing import Literal
-
-            Scope = Literal["process", "global", "local"]
-
-            def is_logged(scope: Scope, mode: Literal["a", "b"] = "a") -> bool:
-                if scope == "global":
-                    return is_first()
-                if scope == "local":
-                    return is_first_here()
-                return True
-            """,
-        ),
-        Valid(
-            "rejected by default",
-            """
-            def may_pass(stage, score):
-                match stage:
-                    case Stage.NEW:
-                        return score > 1
-                    case Stage.OLD:
-                        return False
-                    case _:
-                        raise ValueError(stage)
-            """,
-        ),
-        Valid(
-            "the named cases are the exceptions",
-            """
-            def is_trainable(kind):
-                if kind == "embedding":
-                    return True
-                elif kind == "norm":
-                    return True
-                else:
-                    return False
-            """,
-        ),
-        Valid(
-            "one value and the rest",
-            """
-            def is_open(mode):
-                if mode == "closed":
-                    return False
-                else:
-                    return True
-            """,
-        ),
-        Valid(
-            "a last block that does something",
-            """
-            def run(mode):
-                match mode:
-                    case "train":
-                        train()
-                    case "test":
-                        test()
-                    case _:
-                        usage()
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a gate that accepts the rest",
-            """
-            def may_pass(stage, score) -> bool:
-                match stage:
-                    case Stage.NEW:
-                        return score > 1
-                    case Stage.OLD | Stage.BROKEN:
-                        return False
-                    case _:
-                        return True
-            """,
-            (
-                (
-                    7,
-                    MESSAGE.format(
-                        "stage", "`Stage.NEW`, `Stage.OLD`, `Stage.BROKEN`", "returns True"
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a chain of strings",
-            """
-            def check(level, values):
-                if level == "strict":
-                    return not values
-                elif level == "normal":
-                    if len(values) > 3:
-                        return False
-                    return True
-                elif level in ("loose", "lax"):
-                    return len(values) < 10
-                else:
-                    return True
-            """,
-            (
-                (
-                    11,
-                    MESSAGE.format(
-                        "level", "`'strict'`, `'normal'`, `'loose'` ...", "returns True"
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "one return after the other",
-            """
-            def may_pass(stage, score):
-                if stage == Stage.NEW:
-                    return score > 1
-                if stage == Stage.OLD:
-                    return False
-                return True
-            """,
-            ((6, MESSAGE.format("stage", "`Stage.NEW`, `Stage.OLD`", "returns True")),),
-        ),
-        Invalid(
-            "nothing happens",
-            """
-            def apply(self, action):
-                match action:
-                    case "grow":
-                        self.grow()
-                    case "prune":
-                        self.prune()
-                    case _:
-                        pass
-            """,
-            ((7, MESSAGE.format("action", "`'grow'`, `'prune'`", "is ignored")),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Keep matches, and chains that end in `return True` or `pass`."""
@@ -190,6 +62,8 @@ class CatchAllPasses(Rule):
         """Report last blocks that accept every other value."""
         if not isinstance(node, (ast.If, ast.Match)):
             return
+        if isinstance(node, ast.Match):
+            yield from _of_classes(node, file)
         dispatch = dispatch_of(node, file)
         if dispatch is None or len(dispatch.values) < 2:
             return
@@ -202,6 +76,19 @@ class CatchAllPasses(Rule):
             named = ", ".join(names[:MOST_NAMED]) + (" ..." if len(names) > MOST_NAMED else "")
             message = MESSAGE.format(quoted(dispatch.subject), named, effect)
             yield Violation(dispatch.default, message)
+
+
+def _of_classes(node: ast.Match, file: FileView) -> Iterator[Violation]:
+    """Report a last case that ignores a class of the union with which the subject is annotated."""
+    *cases, last = node.cases
+    is_any = isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
+    if not is_any or not isinstance(last.body[0], ast.Pass) or len(last.body) > 1:
+        return
+    patterns = [case.pattern for case in cases]
+    named = {dotted(p.cls) for p in patterns if isinstance(p, ast.MatchClass)}
+    missing = [name for name in union_members(node.subject, file) if name not in named]
+    if missing and len(named) == len(cases) > 1:
+        yield Violation(last.pattern, IGNORED.format(quoted(ast.unparse(node.subject)), missing[0]))
 
 
 def _may_pass(node: ast.AST) -> bool:

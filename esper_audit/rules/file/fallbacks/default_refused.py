@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
@@ -12,7 +12,7 @@ from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
 from esper_audit.source.syntax.ast_walk import names_in
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults
+from esper_audit.source.syntax.names import Function, defaults, dotted
 
 NOT_SUPPORTED = re.compile(r"support|implement", re.IGNORECASE)
 PLAIN_BASES = frozenset({"builtins.object", "torch.nn.Module", "abc.ABC", "typing.Protocol"})
@@ -125,6 +125,26 @@ class DefaultRefused(Rule):
     )
     INVALID = (
         Invalid(
+            "two defaults that do not fit, and a constructor of a scheduler",
+            """
+            from torch.optim.lr_scheduler import LRScheduler
+
+            def frames(wave, size: int = 512, window: int = 1024, step=None):
+                if window > size:
+                    raise ValueError("the window is too long")
+                return wave.unfold(-1, size, step or window)
+
+            class Cycles(LRScheduler):
+                def __init__(self, opt, period=0, mult=1.0):
+                    assert period > 0
+                    super().__init__(opt)
+            """,
+            (
+                (3, "the default `1024` of `window` is refused on line 4"),
+                (9, "the default `0` of `period` is refused on line 10"),
+            ),
+        ),
+        Invalid(
             "None that is refused",
             """
             class Loader:
@@ -169,6 +189,7 @@ class DefaultRefused(Rule):
             return
         given = defaults(node.args)
         for statement, test, refused in _leading_checks(node):
+            test = _with_default(test, given)
             names = names_in(test) & set(given)
             name = next(iter(names)) if len(names) == 1 else ""
             default = given.get(name)
@@ -180,6 +201,15 @@ class DefaultRefused(Rule):
                 where = f"is refused on line {statement.lineno}"
                 message = f"the default `{default.value!r}` of `{name}` {where}"
                 yield Violation(default, message, argument=name)
+
+
+def _with_default(test: ast.expr, given: Mapping[str, ast.expr]) -> ast.expr:
+    """Return a comparison of two parameters as one of the first with the default of the second."""
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
+        return test
+    right = given.get(dotted(test.comparators[0]))
+    is_pair = dotted(test.left) in given and isinstance(right, ast.Constant)
+    return ast.Compare(test.left, test.ops, [right]) if is_pair and right is not None else test
 
 
 def _leading_checks(function: Function) -> Iterator[tuple[ast.stmt, ast.expr, bool]]:
@@ -207,5 +237,6 @@ def _is_prescribed(function: Function, file: FileView) -> bool:
         return False
     family = table.family(owner)
     inherited = any(function.name in member.methods for member in family.members[1:])
-    inherited = inherited and function.name != "__init__"
+    if function.name == "__init__":
+        return not all(b in PLAIN_BASES or b.startswith("torch.") for b in family.foreign_bases)
     return inherited or not family.foreign_bases <= PLAIN_BASES or function.name == "forward"

@@ -112,6 +112,23 @@ class OrNumber(Rule):
     )
     INVALID = (
         Invalid(
+            "a field of a configuration of the file",
+            """
+            from dataclasses import dataclass
+
+            @dataclass
+            class Plan:
+                rate: float | None = None
+                share: float = 0.0
+
+            class Learner:
+                def __init__(self, plan: Plan, other):
+                    self.rate = plan.rate or 0.5
+                    self.share = (plan.share or 0.5) + (other.rate or 0.5)
+            """,
+            ((10, MESSAGE.format("plan.rate or 0.5", "plan.rate", "0.5", "plan.rate")),),
+        ),
+        Invalid(
             "a whole number that is kept and computed with, and one that is checked to be no less than 0",
             """
             class Layer:
@@ -260,8 +277,8 @@ def _is_positive(node: ast.expr, file: FileView) -> bool:
 def _is_optional_float(name: ast.expr, number: ast.expr, file: FileView) -> bool:
     """Return whether a value is an optional float: by its annotation, or by None for its default."""
     if isinstance(name, ast.Attribute):
-        annotation = file.once(_annotations).get((_owner(name, file), name.attr))
-        return text_of(name.value) == "self" and _is_optional(annotation)
+        owner = _owner(name, file) if text_of(name.value) == "self" else _kind_of(name.value, file)
+        return _is_optional(file.once(_annotations).get((owner, name.attr)))
     if not isinstance(name, ast.Name):
         return False
     for function in reversed(file.functions(name)):
@@ -273,6 +290,13 @@ def _is_optional_float(name: ast.expr, number: ast.expr, file: FileView) -> bool
             if parameter.arg == name.id:
                 return _is_optional(parameter.annotation)
     return False
+
+
+def _kind_of(holder: ast.expr, file: FileView) -> str:
+    """Return the class with which a parameter is annotated, empty without one."""
+    given = (p for function in file.functions(holder) for p in parameters(function.args))
+    annotations = (p.annotation for p in given if p.arg == text_of(holder))
+    return next((text_of(annotation) for annotation in annotations if annotation is not None), "")
 
 
 def _is_optional(annotation: ast.expr | None) -> bool:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.fallbacks import unknown_string_default_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.idioms.fallbacks.dispatch import is_member, is_text
+from esper_audit.source.idioms.fallbacks.dispatch import dispatch_of, is_member, is_text
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 from esper_audit.text.phrases import quoted
 
 MESSAGE = "`{}` takes `{}` for every `{}` that the table does not hold. Use `{}[{}]`, which raises"
+OTHERS = "`{}` is made for every `{}` that no branch names, a misspelt one too. Name it, and raise for others"
 FEWEST = 2
 
 
 class UnknownStringDefault(Rule):
     """A misspelt name selects a default.
 
-    What: `TABLE.get(name, default)` where `TABLE` is a dict of the file with strings for keys, `name` is a
-    parameter, and `default` is one of the table's own values; also where the keys are members of an
-    enumeration of the file that has further ones.
+    What: `TABLE.get(name, default)` where `TABLE` is a dict of the file with strings for keys, `name`
+    is a parameter, and `default` is one of the table's own values; a chain of comparisons of a
+    parameter with texts, each of which returns a new object, with one more object for all others; also
+    where the keys are members of an enumeration of the file that has further ones.
 
     Why: `activation="swihs"` trains with another activation than was asked for, without a word.
 
@@ -42,126 +45,22 @@ class UnknownStringDefault(Rule):
         "0 of 1 by readers in 27 packages seen last; before: 1 of 1 (torchrl); 0 findings in 46 other "
         "packages"
     )
-    triggers = Triggers(calls=frozenset({"get"}))
-
-    VALID = (
-        Valid(
-            "all members of an enumeration, and one of another file",
-            """
-            from enum import Enum
-            from .kinds import Scale
-
-            class Mode(Enum):
-                FAST = 1
-                SLOW = 2
-
-            def steps(mode: Mode, scale: Scale):
-                table = {Mode.FAST: 1, Mode.SLOW: 9}
-                sizes = {Scale.SMALL: 1, Scale.LARGE: 2}
-                return table.get(mode, 1) * sizes.get(scale, 1)
-            """,
-        ),
-        Valid(
-            "a lookup that raises",
-            """
-            ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU}
-
-            def build(activation="relu"):
-                return ACTIVATIONS[activation]()
-            """,
-        ),
-        Valid(
-            "a default that is none of the values",
-            """
-            SCALES = {"small": 1, "large": 4}
-
-            def build(size):
-                return SCALES.get(size, None), SCALES.get(size, 0), SCALES.get(size)
-            """,
-        ),
-        Valid(
-            "tested first",
-            """
-            MODES = {"nearest": 0, "linear": 1}
-
-            def build(mode):
-                if mode not in MODES:
-                    raise ValueError(mode)
-                return MODES.get(mode, 0)
-            """,
-        ),
-        Valid(
-            "a dict of the caller",
-            """
-            def build(options, key):
-                return options.get(key, nn.ReLU)
-            """,
-        ),
+    triggers = Triggers(
+        calls=frozenset({"get"}), nodes=frozenset({"If"}), words=frozenset({"get", "return"})
     )
-    INVALID = (
-        Invalid(
-            "a member that the table lacks",
-            """
-            from enum import IntEnum
 
-            class Mode(IntEnum):
-                FAST = 1
-                SLOW = 2
-                EXACT = 3
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
-            STEPS = {Mode.FAST: 1, Mode.SLOW: 9}
-
-            def steps(mode: Mode) -> int:
-                return STEPS.get(mode, 1)
-            """,
-            ((11, MESSAGE.format("STEPS.get(mode, 1)", "1", "mode", "STEPS", "mode")),),
-        ),
-        Invalid(
-            "a table of the module",
-            """
-            ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU}
-
-            def build(activation="relu"):
-                return ACTIVATIONS.get(activation, nn.ReLU)()
-            """,
-            (
-                (
-                    4,
-                    MESSAGE.format(
-                        "ACTIVATIONS.get(activation, nn.ReLU)",
-                        "nn.ReLU",
-                        "activation",
-                        "ACTIVATIONS",
-                        "activation",
-                    ),
-                ),
-            ),
-        ),
-        Invalid(
-            "a table in the function, a name in lower case",
-            """
-            class Head(nn.Module):
-                def __init__(self, pooling: str):
-                    kinds = {"mean": 0, "max": 1, "last": 2}
-                    self.kind = kinds.get(pooling.lower(), 0)
-            """,
-            (
-                (
-                    4,
-                    MESSAGE.format(
-                        "kinds.get(pooling.lower(), 0)",
-                        "0",
-                        "pooling.lower()",
-                        "kinds",
-                        "pooling.lower()",
-                    ),
-                ),
-            ),
-        ),
-    )
+    def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
+        """Keep calls, and branches on one comparison that end in a return."""
+        return [n for n in nodes if not isinstance(n, ast.If) or _is_branch(n)]
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report lookups of parameters whose default is one of the table's values."""
+        if isinstance(node, ast.If):
+            yield from _of_branches(node, file)
+            return
         if not isinstance(node, ast.Call) or len(node.args) != 2 or node.keywords:
             return
         key, default = node.args
@@ -178,6 +77,31 @@ class UnknownStringDefault(Rule):
             text = text_of(key)
             code = quoted(file.code(node))
             yield Violation(node, MESSAGE.format(code, text_of(default), text, name, text))
+
+
+def _of_branches(node: ast.If, file: FileView) -> Iterator[Violation]:
+    """Report what a chain of comparisons of a parameter with texts makes for every other text."""
+    dispatch = dispatch_of(node, file)
+    functions = file.functions(node)
+    if dispatch is None or not functions or not all(map(is_text, dispatch.values)):
+        return
+    last = dispatch.otherwise[-1]
+    made = [_made(block[-1]) for block in (*dispatch.blocks, dispatch.otherwise)]
+    is_given = any(dispatch.subject == p.arg for p in parameters(functions[-1].args))
+    if is_given and len(dispatch.values) >= FEWEST and all(made) and len(dispatch.otherwise) == 1:
+        code = quoted(file.code(last))
+        yield Violation(last, OTHERS.format(code, dispatch.subject))
+
+
+def _is_branch(node: ast.If) -> bool:
+    return isinstance(node.test, ast.Compare) and isinstance(node.body[-1], ast.Return)
+
+
+def _made(statement: ast.stmt) -> str:
+    """Return the class of which a statement returns a new object, empty for any other statement."""
+    value = statement.value if isinstance(statement, ast.Return) else None
+    name = terminal_name(value.func) if isinstance(value, ast.Call) else ""
+    return name if name[:1].isupper() else ""
 
 
 def _tables(file: FileView) -> dict[tuple[ast.AST | None, str], ast.Dict]:

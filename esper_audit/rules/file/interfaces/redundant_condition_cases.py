@@ -339,6 +339,9 @@ INVALID = (
                 if self.count == 0 and x is None:
                     return
 
+            def load_state_dict(self, state):
+                self.count = state["count"]
+
 
         def batches(loader):
             seen = 0
@@ -350,7 +353,7 @@ INVALID = (
         (
             (7, "`self.count < 1` is always false: `self.count` is at least 1 after line 6"),
             (9, "`self.count == 0` is always false: `self.count` is at least 1 after line 6"),
-            (17, "`seen >= 1` is always true: `seen` is at least 1 after line 16"),
+            (20, "`seen >= 1` is always true: `seen` is at least 1 after line 19"),
         ),
     ),
     Invalid(

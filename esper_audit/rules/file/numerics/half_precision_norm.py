@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
+from esper_audit.rules.file.numerics import half_precision_norm_cases as cases
+from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.gradient_modes import is_differentiated, is_from_input
 from esper_audit.source.idioms.numerics.tensor_calls import tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
-from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import dotted, text_of
@@ -32,7 +34,7 @@ class HalfPrecisionNorm(Rule):
 
     What: a root of a sum or mean of squares of an input of a module's `forward`, or of a `.grad`,
     without a conversion to float32 before the square, where its function, or one of the file that calls
-    it, deals with half precision.
+    it, deals with half precision, or the file converts modules (`net.half()`).
 
     Why: the square of 256 is infinite in float16, so that one large activation makes the norm
     infinite and the output 0; the square of 0.0002 is 0. In bfloat16 the sum loses its small terms.
@@ -59,110 +61,8 @@ class HalfPrecisionNorm(Rule):
         parts=frozenset({"half", "float16", "autocast", "bf16", "fp16"}),
     )
 
-    VALID = (
-        Valid(
-            "a conversion before the square, in the sum, and by the caller",
-            """
-            import torch
-            from torch import nn
-            class Norm(nn.Module):
-                def forward(self, x):
-                    wide = x.to(torch.float32)
-                    a = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)
-                    b = (x**2).sum(-1, dtype=torch.float32).sqrt()
-                    return (a + b + self.size(x.float())).to(torch.float16)
-                def size(self, x):
-                    return x.pow(2).mean(-1).sqrt()
-            """,
-        ),
-        Valid(
-            "no half precision in the file",
-            """
-            import torch
-            from torch import nn
-            class Norm(nn.Module):
-                def forward(self, x):
-                    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
-            """,
-        ),
-        Valid(
-            "half precision in another function, and autocast that is turned off",
-            """
-            import torch
-            from torch import nn
-            class Norm(nn.Module):
-                def forward(self, x):
-                    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
-            class Spectrum(nn.Module):
-                def forward(self, wave):
-                    with torch.autocast("cuda", enabled=False):
-                        parts = torch.view_as_real(self.transform(wave))
-                    return torch.sqrt(parts.pow(2).sum(-1))
-            def shrink(model):
-                return model.half()
-            """,
-        ),
-        Valid(
-            "the norm of torch, which sums in float32",
-            """
-            import torch
-            def total(model):
-                grads = [p.grad for p in model.parameters()]
-                return torch.stack([g.norm() for g in grads if g.dtype == torch.float16]).norm()
-            """,
-        ),
-    )
-    INVALID = (
-        Invalid(
-            "a root mean square in the forward of a module",
-            """
-            import torch
-            from torch import nn
-            class Norm(nn.Module):
-                def forward(self, x):
-                    mean = x.pow(2).mean(-1, keepdim=True)
-                    return (x * torch.rsqrt(mean + self.eps)).to(torch.bfloat16)
-            """,
-            ((6, MESSAGE.format("torch.rsqrt(mean + self.eps)", "x", "x")),),
-        ),
-        Invalid(
-            "the square of a difference",
-            """
-            import torch
-            from torch import nn
-            class Norm(nn.Module):
-                def forward(self, x):
-                    u = x.mean(-1, keepdim=True)
-                    s = (x - u).pow(2).mean(-1, keepdim=True)
-                    return ((x - u) / torch.sqrt(s + self.eps)).to(torch.float16)
-            """,
-            ((7, MESSAGE.format("torch.sqrt(s + self.eps)", "(x - u)", "(x - u)")),),
-        ),
-        Invalid(
-            "the gradients of a model in half precision",
-            """
-            import torch
-            def total(model):
-                model.half()
-                return sum((p.grad**2).sum() ** 0.5 for p in model.parameters())
-            """,
-            ((4, MESSAGE.format("(p.grad**2).sum() ** 0.5", "p.grad", "p.grad")),),
-        ),
-        Invalid(
-            "in a helper that forward calls, under autocast",
-            """
-            import torch
-            from torch import nn
-            def length(v):
-                return v.square().sum(dim=-1).sqrt()
-            class Unit(nn.Module):
-                def forward(self, x):
-                    with torch.autocast("cuda"):
-                        return x / (length(x) + 1e-3)
-            """,
-            ((4, MESSAGE.format("v.square().sum(dim=-1).sqrt()", "v", "v")),),
-        ),
-    )
+    VALID = cases.VALID
+    INVALID = cases.INVALID
 
     def prefilter(self, nodes: Sequence[ast.AST]) -> Sequence[ast.AST]:
         """Drop the arithmetic that is no power."""
@@ -192,7 +92,19 @@ def _is_run_in_half(node: ast.expr, file: FileView) -> bool:
         return False
     calls = file.once(LocalCalls).callers(functions[-1])
     around = {*functions, *(caller for call in calls for caller in file.functions(call))}
-    return any(HALF_NAME.search(file.text(function)) for function in around)
+    is_forward = functions[-1].name == "forward"
+    is_converted = is_forward and any(
+        _converts_own(c, file) for c in file.calls("half", "bfloat16")
+    )
+    return is_converted or any(HALF_NAME.search(file.text(function)) for function in around)
+
+
+def _converts_own(call: ast.Call, file: FileView) -> bool:
+    """Return whether the function around a conversion makes an object of a class of the file."""
+    functions = file.functions(call)
+    own = file.once(class_table).by_name
+    calls = scan(functions[-1], {ast.Call}) if functions and not call.args else []
+    return any(isinstance(c, ast.Call) and dotted(c.func) in own for c in calls)
 
 
 def _under_root(node: ast.Call | ast.BinOp, file: FileView) -> ast.expr | None:

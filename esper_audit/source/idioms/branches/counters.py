@@ -11,6 +11,7 @@ from esper_audit.source.syntax.enclosing import block_in
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted
 
+RESTORING = frozenset({"load_state_dict", "set_extra_state", "__setstate__"})
 NEVER_NEGATIVE = frozenset({"len", "abs"})
 
 
@@ -113,7 +114,15 @@ def _bindings(target: str, place: ast.AugAssign, file: FileView) -> list[ast.stm
         roots = [*[s for s in scopes if isinstance(s, Function)][-1:]]
     kinds = {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.With}
     found = [n for root in roots for n in scan(root, kinds) if n is not place]
-    return [n for n in found if isinstance(n, ast.stmt) and target in _targets(n)]
+    bound = [n for n in found if isinstance(n, ast.stmt) and target in _targets(n)]
+    return [n for n in bound if not _is_restored(n, file)]
+
+
+def _is_restored(statement: ast.stmt, file: FileView) -> bool:
+    """Return whether a statement gives a counter what an earlier run of the same counter has saved."""
+    functions = file.functions(statement)
+    is_item = isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Subscript)
+    return is_item and bool(functions) and functions[-1].name in RESTORING
 
 
 def _targets(statement: ast.stmt) -> list[str]:

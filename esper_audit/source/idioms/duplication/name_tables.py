@@ -191,6 +191,23 @@ def is_for_validation(table: NameTable, tree: ast.Module) -> bool:
     return False
 
 
+def is_for_columns(table: NameTable, tree: ast.Module, record: str) -> bool:
+    """Return whether a `csv.DictWriter` takes a list for its columns where the module writes such records.
+
+    It refuses a row with a key more.
+    """
+    annotations = (p.annotation for p in scan(tree, {ast.arg}) if isinstance(p, ast.arg))
+    is_written = any(a is not None and record in ast.unparse(a) for a in annotations)
+    for call in scan(tree, {ast.Call}) if is_written else ():
+        assert isinstance(call, ast.Call)
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        is_lenient = any(keyword.arg == "extrasaction" for keyword in call.keywords)
+        is_writer = terminal_name(call.func) == "DictWriter" and not is_lenient
+        if is_writer and any(_is_of(value, table) for value in given):
+            return True
+    return False
+
+
 def _is_of(node: ast.expr, table: NameTable) -> bool:
     return node is table.node or bool(table.name and terminal_name(node) == table.name)
 

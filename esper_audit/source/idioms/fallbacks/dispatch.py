@@ -46,6 +46,23 @@ def is_last_literal(subject: str, values: int, function: Function, file: FileVie
     return len(listed) - values <= 1
 
 
+def union_members(subject: ast.expr, file: FileView) -> list[str]:
+    """Return the classes of the union with which a parameter is annotated, none without one."""
+    functions = file.functions(subject)
+    given = parameters(functions[-1].args) if functions else ()
+    annotation = next((p.annotation for p in given if p.arg == dotted(subject)), None)
+    if isinstance(annotation, ast.Name):
+        annotation = _alias(annotation.id, file)
+    if isinstance(annotation, ast.Subscript) and terminal_name(annotation.value) == "Union":
+        parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else []
+        return [dotted(part) for part in parts]
+    found: list[str] = []
+    while isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
+        found.insert(0, dotted(annotation.right))
+        annotation = annotation.left
+    return [dotted(annotation), *found] if found and annotation is not None else []
+
+
 def _alias(name: str, file: FileView) -> ast.expr | None:
     """Return what a name of the module stands for."""
     for statement in file.tree.body:

@@ -18,7 +18,7 @@ from esper_audit.source.syntax.local_values import FunctionValues, LocalValue
 from esper_audit.source.syntax.names import parameters, terminal_name, text_of
 
 MAPS = 4
-BATCHES = re.compile(r"(?i)batch|sampler|^get$|^sample|^iterate|^range$|generator")
+BATCHES = re.compile(r"(?i)batch|sampler|^get$|^sample|^iterate|^range$|generator|^randperm$")
 
 
 def is_of_batch(call: TensorCall, file: FileView) -> bool:

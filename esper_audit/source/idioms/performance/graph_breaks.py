@@ -12,7 +12,20 @@ from esper_audit.source.syntax.names import Function, dotted, parameters, termin
 
 READS = frozenset({"item", "tolist", "numpy"})
 REDUCTIONS = frozenset(
-    {"any", "all", "sum", "max", "min", "mean", "norm", "isnan", "isinf", "allclose"}
+    {
+        "any",
+        "all",
+        "sum",
+        "max",
+        "min",
+        "mean",
+        "norm",
+        "isnan",
+        "isinf",
+        "allclose",
+        "amax",
+        "amin",
+    }
 )
 ELEMENTWISE = frozenset({"abs", "float", "exp", "log", "sigmoid", "softmax", "detach", "clamp"})
 # Under these the code does not run in a compiled graph, or only in the search for an error.
@@ -47,7 +60,7 @@ def forward_parts(forward: Function, definition: ast.ClassDef, file: FileView) -
 def breaks_in(function: Function, file: FileView) -> Iterator[tuple[ast.expr, str]]:
     """Yield what breaks the graph in a function, with what it does."""
     nodes = scan(function, {ast.Call, ast.If, ast.IfExp, ast.While}, {ast.Lambda})
-    tensors = _tensors(function)
+    tensors, numbers = _tensors(function)
     for node in nodes:
         if isinstance(node, ast.Call):
             reason = _of_call(node)
@@ -55,7 +68,8 @@ def breaks_in(function: Function, file: FileView) -> Iterator[tuple[ast.expr, st
                 yield node, reason
         elif isinstance(node, (ast.If, ast.IfExp, ast.While)):
             test = node.test
-            if _is_value(test, tensors) and not _is_under_eager_test(test, file):
+            is_number = any(dotted(side) in numbers for side in _ordered(test))
+            if (is_number or _is_value(test, tensors)) and not _is_under_eager_test(test, file):
                 yield test, "branches on the value of a tensor"
 
 
@@ -66,17 +80,47 @@ def _of_call(call: ast.Call) -> str:
     return "prints" if isinstance(call.func, ast.Name) and name == "print" else ""
 
 
-def _tensors(function: Function) -> set[str]:
-    """Return the arguments of a function, and the local names that methods of them give."""
+def _ordered(test: ast.expr) -> list[ast.expr]:
+    """Return the sides of a comparison by size."""
+    is_order = isinstance(test, ast.Compare) and isinstance(
+        test.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+    )
+    return [test.left, *test.comparators] if is_order and isinstance(test, ast.Compare) else []
+
+
+def _tensors(function: Function) -> tuple[set[str], set[str]]:
+    """Return the arguments of a function with the local names that methods of them give.
+
+    The second are the local names of what is reduced to one value.
+    """
     given = {p.arg for p in parameters(function.args)} - {"self", "cls"}
+    numbers: set[str] = set()
     for node in function.body:
         value = node.value if isinstance(node, ast.Assign) else None
         if not isinstance(node, ast.Assign) or not isinstance(value, ast.Call):
             continue
-        is_method = isinstance(value.func, ast.Attribute) and dotted(value.func.value) in given
-        if is_method and terminal_name(value.func) in REDUCTIONS | ELEMENTWISE:
-            given |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return given
+        targets = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        name = terminal_name(value.func)
+        if name in REDUCTIONS | ELEMENTWISE and _receiver(value) in given:
+            given |= targets
+            is_reduced = name in REDUCTIONS and not (value.args or value.keywords)
+            numbers |= targets if is_reduced and _is_chained(value) else set()
+    return given, numbers
+
+
+def _receiver(call: ast.Call) -> str:
+    """Return the name that a chain of elementwise methods begins with."""
+    node: ast.expr = call
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node is not call and node.func.attr not in ELEMENTWISE:
+            return ""
+        node = node.func.value
+    return dotted(node)
+
+
+def _is_chained(call: ast.Call) -> bool:
+    """Return whether a method is called on the result of another one, which only tensors have."""
+    return isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call)
 
 
 def _is_value(test: ast.expr, tensors: set[str]) -> bool:
