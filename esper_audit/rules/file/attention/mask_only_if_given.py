@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -16,11 +15,11 @@ from esper_audit.source.idioms.attention.causal_masks import (
     mask_uses,
     required_arguments,
 )
-from esper_audit.source.syntax.ast_walk import names_in, returned_values, scan
+from esper_audit.source.idioms.attention.optional_masks import CAUSAL_NAME, mask_given_up
+from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, dotted, parameters, terminal_name
+from esper_audit.source.syntax.names import Function, defaults, dotted, is_constant, terminal_name
 
-CAUSAL_NAME = re.compile(r"causal|autoregress|future|look_?ahead|past|cache|memory|state")
 FILLED = frozenset({"full", "zeros", "ones", "empty"})
 TRIANGLES = frozenset({"triu", "tril", "triu_", "tril_"})
 
@@ -66,7 +65,7 @@ class MaskOnlyIfGiven(Rule):
             return
         if _is_band(node, file) or (file.resolve(node.func) or "").startswith("numpy."):
             return
-        given_up = _given_up(node, file)
+        given_up = mask_given_up(node, file)
         if given_up is not None and not _is_causal_without_mask(file):
             test, name = given_up
             message = f"the causal mask is made only where `{name}` is given"
@@ -90,51 +89,11 @@ class MaskOnlyIfGiven(Rule):
             )
 
 
-def _given_up(made: ast.Call, file: FileView) -> tuple[ast.expr, str] | None:
-    """Return the test, and its optional argument, by which a function returns None instead of a mask."""
-    functions = file.functions(made)
-    if not functions or not _is_returned(made, functions[-1], file):
-        return None
-    optional = _optional_arguments(functions[-1])
-    for test, outcome in guards(made, functions[-1], file):
-        branch = file.parent(test)
-        is_exit = isinstance(branch, ast.If) and isinstance(branch.body[-1], ast.Return)
-        left = branch.body[-1].value if is_exit and isinstance(branch, ast.If) else test  # type: ignore[attr-defined]  # a return
-        if outcome or not (left is None or _is_none(left)):
-            continue
-        for name in required_arguments(test, outcome):
-            if name in optional and not CAUSAL_NAME.search(name):
-                return test, name
-    return None
-
-
-def _is_returned(made: ast.Call, function: Function, file: FileView) -> bool:
-    """Return whether a function returns what it computes from a mask."""
-    statement = file.enclosing(made)[-1]
-    names = {dotted(t) for t in statement.targets} if isinstance(statement, ast.Assign) else set()
-    return any(
-        part is made or dotted(part) in names - {""}
-        for value in returned_values(function)
-        for part in ast.walk(value)
-        if isinstance(part, ast.expr)
-    )
-
-
-def _optional_arguments(function: Function) -> set[str]:
-    """Return the arguments that may be None by their default or annotation."""
-    names = {name for name, value in defaults(function.args).items() if _is_none(value)}
-    for parameter in parameters(function.args):
-        annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)
-        if annotation.startswith("Optional[") or annotation.endswith("| None"):
-            names.add(parameter.arg)
-    return names
-
-
 def _needed(
     use: ast.expr, function: Function, made: ast.Call, file: FileView
 ) -> tuple[ast.expr, str] | None:
     """Return the test and the optional argument that a use of a mask depends on, None without one."""
-    optional = {name for name, value in defaults(function.args).items() if _is_none(value)}
+    optional = {name for name, value in defaults(function.args).items() if is_constant(value, None)}
     optional -= names_in(made)
     optional -= _names_of(made, file)
     for test, outcome in guards(use, function, file):
@@ -198,8 +157,6 @@ def _is_causal_without_mask(file: FileView) -> bool:
     """Return whether a call of the file is causal by its flag where the mask is None."""
     tests = [k.value for c in file.nodes(ast.Call) for k in c.keywords if k.arg == "is_causal"]
     parts = (part for test in tests for part in ast.walk(test))
-    return any(isinstance(part, ast.Compare) and _is_none(part.comparators[0]) for part in parts)
-
-
-def _is_none(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value is None and dotted(value) == ""
+    return any(
+        isinstance(part, ast.Compare) and is_constant(part.comparators[0], None) for part in parts
+    )
