@@ -123,6 +123,69 @@ class CrossModel(nn.Module):
         return out
 
 
+@dataclass
+class PartConfig:
+    """Of a part whose width the settings of the whole set, and which does not refuse its absence."""
+
+    embedding_dim: int = -1
+    steps: int = None  # type: ignore[assignment]  # on purpose
+
+
+@dataclass
+class StackConfig:
+    """Refuses its own defaults."""
+
+    num_heads: int = -1
+    part: PartConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_heads <= 0:
+            raise ValueError("num_heads must be set")
+        if self.part is None:
+            raise ValueError("a part must be provided")
+
+
+class Part(nn.Module):
+    def __init__(self, config: PartConfig) -> None:
+        super().__init__()
+        self.mix = nn.Linear(config.embedding_dim, config.embedding_dim // config.steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.mix(x)
+        return out
+
+
+class Stack(nn.Module):
+    def __init__(self, config: StackConfig) -> None:
+        super().__init__()
+        assert config.part is not None
+        width = config.part.embedding_dim
+        self.heads = nn.ModuleList([nn.Linear(width, 4) for _ in range(config.num_heads)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([head(x) for head in self.heads], -1)
+
+
+@dataclass
+class BrokenConfig:
+    """Refuses everything."""
+
+    width: int = 8
+
+    def __post_init__(self) -> None:
+        raise RuntimeError("no")
+
+
+class OfBroken(nn.Module):
+    def __init__(self, config: BrokenConfig) -> None:
+        super().__init__()
+        self.mix = nn.Linear(config.width, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.mix(x)
+        return out
+
+
 class Tuned(nn.Module):
     """Is given no settings, but a number by one of their names."""
 
@@ -186,6 +249,15 @@ def test_settings_that_refuse_a_width_keep_it_with_fewer_layers() -> None:
 def test_small_settings_stay_and_get_what_a_call_asks_for() -> None:
     settings = recipe_of(Narrow).build.kwargs["args"]
     assert settings == CallSpec(f"{__name__}:NarrowArgs", (), {"end_token_id": 0})
+
+
+@pytest.mark.parametrize("kind", [Part, Stack])
+def test_settings_whose_defaults_only_say_that_they_are_wanted_get_sizes(kind: type) -> None:
+    assert isinstance(recipe_of(kind).build.kwargs["config"], CallSpec)
+
+
+def test_a_model_of_settings_that_cannot_be_made_is_found_and_no_more() -> None:
+    assert find_recipe(f"{__name__}:OfBroken").stage is Stage.FOUND
 
 
 def test_settings_that_may_be_left_out_are_given_where_none_fails() -> None:

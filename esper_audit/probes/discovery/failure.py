@@ -29,8 +29,10 @@ def failure_of(error: BaseException, function: str) -> TrialFailure:
     """Return what an error says about the arguments of `function`, such as `__init__`."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.name == function]
+    below = frames[frames.index(own[0]) :] if own else []
+    others = [f for f in below if f.name != function and "/torch/" not in f.filename]
     names: dict[str, None] = {}
-    for frame in reversed(own):
+    for frame in (*reversed(own), *reversed(others)):
         for line in range(frame.lineno or 1, max(0, (frame.lineno or 1) - CONTEXT_LINES - 1), -1):
             names |= dict.fromkeys(NAME.findall(linecache.getline(frame.filename, line)))
     last = next(

@@ -41,8 +41,10 @@ from esper_audit.probes.discovery.construction.settings import (
     NAMESPACE,
     completed_settings,
     is_plain_class,
+    is_settings_class,
     namespace_call,
     settings_calls,
+    smaller_settings,
 )
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.recipes.materialise import materialise
@@ -133,7 +135,7 @@ class ConstructorSearch:
                 name, inspect.Parameter.KEYWORD_ONLY
             )
             settings = settings_calls(self.kind, parameter, self.depth) if is_own else ()
-            nested = nested_calls(self.kind, parameter, self.depth)
+            nested = () if settings else nested_calls(self.kind, parameter, self.depth)
             self.guesses[name] = (*settings, *nested, *guesses_for(parameter, self.depth))
         return self.guesses[name]
 
@@ -248,15 +250,14 @@ def nested_calls(owner: type, parameter: inspect.Parameter, depth: int) -> tuple
     """Return constructions of the module classes, and of other classes of the package, that an annotation names."""
     if depth >= DEEPEST:
         return ()
-    package = owner.__module__.partition(".")[0]
-    kinds = [
-        kind
-        for kind in annotated_classes(parameter.annotation)
-        if is_own_module(kind)
-        or (kind.__module__.partition(".")[0] == package and is_plain_class(kind))
-    ]
-    calls = [working_call(kind, depth + 1) for kind in kinds[:MOST_CANDIDATES]]
-    return tuple(call for call in calls if call is not None)
+    annotated = annotated_classes(parameter.annotation)
+    kinds = [one for one in annotated if is_own_module(one) or is_plain_class(one, owner)]
+    found: list[Value] = []
+    for kind in kinds[:MOST_CANDIDATES]:
+        call = working_call(kind, depth + 1)
+        if call is not None:
+            found += smaller_settings(kind, call) if is_settings_class(kind) else [call]
+    return tuple(found)
 
 
 @cache
@@ -269,8 +270,7 @@ def working_call(kind: type, depth: int) -> CallSpec | None:
         if arguments in seen:
             continue
         seen.append(arguments)
-        path = f"{kind.__module__}:{kind.__qualname__}"
-        call = CallSpec(path, arguments.args, arguments.kwargs)
+        call = CallSpec(f"{kind.__module__}:{kind.__qualname__}", arguments.args, arguments.kwargs)
         try:
             materialise(call, torch.default_generator)
         # A constructor is foreign code and may raise anything.
