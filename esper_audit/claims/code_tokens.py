@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from esper_audit.claims.ellipsis import GAP, WORD
+
 PYTHON = re.compile(
     r"""(?P<comment>\#[^\n]*)
     |(?P<string>(?:[rbufRBUF]{1,2})?(?:\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}
@@ -19,10 +21,8 @@ PYTHON = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 PLAIN = re.compile(r"(?P<newline>\n)|(?P<gap>\.{3}|…)|(?P<word>\w+)|(?P<sign>[^\w\s])")
-WORD = re.compile(r"\w+")
 OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
 TAB = 8
-GAP = "..."
 NOT_A_START = -1
 
 

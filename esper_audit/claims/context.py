@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -14,29 +14,18 @@ from esper_audit.claims.code_tokens import CodeTokens
 from esper_audit.claims.needs import CheckRun
 from esper_audit.claims.pytest_run import NodeResult
 from esper_audit.claims.reply import Reply
-from esper_audit.claims.symbol_lookup import LocatedSymbol
-from esper_audit.findings.finding import Finding, NotAnalysed
+from esper_audit.claims.symbol_lookup import LocatedSymbol, SourceFiles
+from esper_audit.findings.finding import Finding
 from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.probes.sandbox.outcome import Job
 from esper_audit.source.index.index import Index
 from esper_audit.source.index.records import Symbol
-from esper_audit.source.syntax.source import Source
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 
 
-class TreeTexts(Protocol):
-    """The texts of the files of a project."""
-
-    @property
-    def files(self) -> Sequence[str]:
-        """Every Python file that the project audits, relative to the root."""
-
-    def text(self, path: str) -> str | None:
-        """Return the text of a file below the root, None if there is none."""
-
-    def source(self, path: str) -> Source | NotAnalysed:
-        """Return a parsed Python file, or the reason why it does not parse."""
+class TreeTexts(SourceFiles, Protocol):
+    """The files of a project, also as tokens and by the words that they contain."""
 
     def code_tokens(self, path: str) -> CodeTokens | None:
         """Return the tokens of a file below the root, None if there is none."""

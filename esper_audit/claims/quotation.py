@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.claims.code_tokens import CLOSING, GAP, OPENING, CodeTokens, Token
+from esper_audit.claims.code_tokens import CLOSING, OPENING, CodeTokens, Token
+from esper_audit.claims.ellipsis import GAP
 
 DOTS = re.compile(r"#\s*(?:\.{3}|…).*|#.*(?:\.{3}|…)\s*")
 # At most three words and a bracket stand in front: `# OLD (line 12-19)`, `# Later at lines 330-336`.

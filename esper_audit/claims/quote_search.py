@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from esper_audit.claims.code_tokens import CLOSING, GAP, OPENING, CodeTokens, Token, words_of
+from esper_audit.claims.code_tokens import CLOSING, OPENING, CodeTokens, Token, words_of
+from esper_audit.claims.ellipsis import GAP
 from esper_audit.claims.quotation import (
     LEAST_OF_A_PIECE,
     Omission,

@@ -197,8 +197,8 @@ class CommitClaim(Claim, frozen=True, kw_only=True, tag="commit"):
 class PytestClaim(Claim, frozen=True, kw_only=True, tag="test"):
     """A pytest node passes: a test file, a test in it, or one of its cases.
 
-    `node` is `path::name`. A node that collects nothing is stale. A node that is skipped, does not load or does not end
-    has no answer.
+    `node` is `path::name`. A node that collects nothing is stale. A node that is skipped, does not load
+    or does not end has no answer.
     """
 
     node: NodeId

@@ -15,21 +15,22 @@ from esper_audit.source.syntax.source import Source
 
 MOST_REEXPORTS = 5
 SHOWN = 3
+ELSEWHERE = "; one of that name is at"  # begins the places of other definitions in a reply
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class SourceFiles(Protocol):
-    """The files of a tree."""
+    """The files of a tree, by their paths relative to its root."""
 
     @property
     def files(self) -> Sequence[str]:
-        """Every Python file, relative to the root."""
+        """Every Python file that the project audits."""
 
     def source(self, path: str) -> Source | NotAnalysed:
         """Return a parsed Python file, or the reason why it does not parse."""
 
     def text(self, path: str) -> str | None:
-        """Return the text of any file, None if there is none."""
+        """Return the text of any file below the root, None if there is none."""
 
 
 class LocatedSymbol(NamedTuple):
@@ -167,7 +168,7 @@ def _other_definitions(name: str, tree: SourceFiles) -> str:
         source = tree.source(path)
         found = _in_source(source, name) if isinstance(source, Source) else None
         places += [found.place] if found else []
-    return f"; one of that name is at {', '.join(places[:SHOWN])}" if places else ""
+    return f"{ELSEWHERE} {', '.join(places[:SHOWN])}" if places else ""
 
 
 def definitions_of(name: str, source: Source) -> list[LocatedSymbol]:

@@ -8,8 +8,9 @@ from esper_audit.claims.context import ClaimContext
 from esper_audit.claims.documentation import DocumentationText, line_of_phrase, passages
 from esper_audit.claims.needs import Need
 from esper_audit.claims.records import DocumentedClaim
-from esper_audit.claims.reply import Reply, holds, refuted, stale
+from esper_audit.claims.reply import Answer, Reply, holds, refuted, stale
 from esper_audit.claims.symbol_lookup import LocatedSymbol, find_symbol
+from esper_audit.source.syntax.source import Source
 
 
 def needs(claim: DocumentedClaim, context: ClaimContext) -> tuple[Need, ...]:
@@ -27,7 +28,9 @@ def answer(claim: DocumentedClaim, context: ClaimContext) -> Reply:
     if isinstance(symbol, Reply):
         return symbol
     here = _searched(claim, symbol.source.path, passages(symbol))
-    return _moved(claim, symbol) or here if symbol.name else here
+    if here.answer is Answer.HOLDS or not symbol.name:
+        return here
+    return _moved(claim, symbol.source) or here
 
 
 def _searched(claim: DocumentedClaim, path: str, texts: Sequence[DocumentationText]) -> Reply:
@@ -41,13 +44,11 @@ def _searched(claim: DocumentedClaim, path: str, texts: Sequence[DocumentationTe
     return refuted(reason, f"{path}:{texts[0].line}")
 
 
-def _moved(claim: DocumentedClaim, symbol: LocatedSymbol) -> Reply | None:
-    """Return where else the file contains the phrase if the symbol does not."""
-    if any(line_of_phrase(passage, claim.says) for passage in passages(symbol)):
-        return None
-    whole = LocatedSymbol(symbol.source, "", None, 1, len(symbol.source.lines))
+def _moved(claim: DocumentedClaim, source: Source) -> Reply | None:
+    """Return where else the file contains the phrase, None if nowhere."""
+    whole = LocatedSymbol(source, "", None, 1, len(source.lines))
     for passage in passages(whole):
         line = line_of_phrase(passage, claim.says)
         if line:
-            return stale(f"no longer at {claim.at}", f"{symbol.source.path}:{line}")
+            return stale(f"no longer at {claim.at}", f"{source.path}:{line}")
     return None

@@ -10,14 +10,13 @@ from esper_audit.claims.quotation import line_ranges
 from esper_audit.claims.records import LocationClaim
 from esper_audit.claims.reply import Answer, Reply, cannot_tell, holds, refuted, stale
 from esper_audit.claims.symbol_lookup import (
+    ELSEWHERE,
     LocatedSymbol,
     definitions_of,
     find_symbol,
     other_files,
 )
 from esper_audit.source.syntax.source import Source
-
-ELSEWHERE = "; one of that name is at"
 
 
 def needs(claim: LocationClaim, context: ClaimContext) -> tuple[Need, ...]:
