@@ -70,13 +70,13 @@ def _sigmoid(t: float, k: float) -> float:
 def require_alpha(alpha: float, where: str) -> float:
     """Return `alpha`, refusing NaN and what lies outside [0, 1]: clamping would hide both."""
     if not 0.0 <= alpha <= 1.0:
-        raise AlphaError(f"{where}: got alpha = {alpha}, wanted a number in [0, 1]; nothing set")
+        raise AlphaError(f"{where}: got alpha = {alpha}, expected a number in [0, 1]; nothing set")
     return float(alpha)
 
 
 def _require_steepness(steepness: float) -> float:
     if not steepness > 0.0:
-        raise AlphaError(f"got alpha_steepness = {steepness}, wanted a number above 0")
+        raise AlphaError(f"got alpha_steepness = {steepness}, expected a number above 0")
     return steepness
 
 
@@ -108,7 +108,7 @@ class AlphaController:
         if not 0 <= self.alpha_steps_done <= self.alpha_steps_total:
             raise AlphaError(
                 f"got {self.alpha_steps_done} steps done of {self.alpha_steps_total}; "
-                "wanted 0 <= alpha_steps_done <= alpha_steps_total"
+                "expected 0 <= alpha_steps_done <= alpha_steps_total"
             )
 
     @property
@@ -131,10 +131,10 @@ class AlphaController:
         if self.alpha_mode is not AlphaMode.HOLD:
             raise AlphaError(
                 f"the controller is ramping {self.alpha_mode} to {self.alpha_target}, step "
-                f"{self.alpha_steps_done} of {self.alpha_steps_total}; retarget once it holds"
+                f"{self.alpha_steps_done} of {self.alpha_steps_total}. Retarget once it holds."
             )
         if alpha_steps_total < 0:
-            raise AlphaError(f"got alpha_steps_total = {alpha_steps_total}, wanted 0 or more")
+            raise AlphaError(f"got alpha_steps_total = {alpha_steps_total}, expected 0 or more")
         steepness = self.alpha_steepness if alpha_steepness is None else alpha_steepness
         target = require_alpha(alpha_target, "AlphaController.retarget")
         self.alpha_steepness = _require_steepness(steepness)

@@ -75,7 +75,7 @@ class BlueprintSpec:
 
 def _require_width(spec: BlueprintSpec, dim: int) -> int:
     if dim < 1:
-        raise BlueprintError(f"blueprint {spec.name!r}: got width {dim}, wanted 1 or more")
+        raise BlueprintError(f"blueprint {spec.name!r}: got width {dim}, expected 1 or more")
     return dim
 
 

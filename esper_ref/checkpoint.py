@@ -115,8 +115,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
         complete = zipfile.is_zipfile(file)  # its directory is at the end of the file
     if not complete:
         raise CheckpointFileError(
-            f"{path}: {source.stat().st_size} bytes that are no checkpoint, or not all of one; "
-            "use an earlier one"
+            f"{path}: {source.stat().st_size} bytes that are no checkpoint, or not all of one. "
+            "Use an earlier one."
         )
     _require_intact(source)
     try:
@@ -129,8 +129,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointFileError(f"{path}: holds a {type(payload).__name__}, not a checkpoint")
     if "version" in payload and payload["version"] != FORMAT_VERSION:
         raise CheckpointVersionError(
-            f"{path}: got version {payload['version']}, wanted {FORMAT_VERSION}; "
-            "load it with the version of the library that wrote it"
+            f"{path}: got version {payload['version']}, expected {FORMAT_VERSION}. "
+            "Load it with the version of the library that wrote it."
         )
     require_keys(f"{path}", payload, KEYS)
     for key, parse in VALUES.items():
@@ -144,11 +144,11 @@ def _require_intact(source: Path) -> None:
         with zipfile.ZipFile(source) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
-        raise CheckpointFileError(f"{source}: is damaged: {error}; use an earlier one") from error
+        raise CheckpointFileError(f"{source}: is damaged: {error}. Use an earlier one.") from error
     if damaged is not None:
         raise CheckpointFileError(
-            f"{source}: the record {damaged} does not match its sum, so the file is damaged; "
-            "use an earlier one"
+            f"{source}: the record {damaged} does not match its sum, so the file is damaged. "
+            "Use an earlier one."
         )
 
 
@@ -189,8 +189,8 @@ def _load(model: nn.Module, state: dict[str, Any], path: str | os.PathLike[str])
         ) from error
     if result.missing_keys or result.unexpected_keys:
         raise CheckpointKeyError(
-            f"{path}: missing keys {result.missing_keys}, unknown keys {result.unexpected_keys}; "
-            "build the model with the host and the slots that were saved"
+            f"{path}: missing keys {result.missing_keys}, unknown keys {result.unexpected_keys}. "
+            "Build the model with the host and the slots that were saved."
         )
     for key, value in model.state_dict().items():
         if (

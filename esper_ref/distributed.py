@@ -58,14 +58,14 @@ def sync_gate_decision(result: GateResult) -> GateResult:
         decided, answers = _exchange(result)
     except RuntimeError as error:
         raise DistributedError(
-            f"rank {dist.get_rank()} at {result.gate.name}: lost the other ranks ({error}); "
-            "look at their logs, then restart all from the last checkpoint"
+            f"rank {dist.get_rank()} at {result.gate.name}: lost the other ranks ({error}). "
+            "Look at their logs, then restart all from the last checkpoint."
         ) from error
     elsewhere = [rank for rank, (gate, _) in enumerate(answers) if gate != decided.gate]
     if elsewhere:
         raise DistributedError(
-            f"ranks {elsewhere} are at another gate than rank 0, which is at {decided.gate.name}; "
-            "every rank must move its slots in the same order"
+            f"ranks {elsewhere} are at another gate than rank 0, which is at {decided.gate.name}. "
+            "Move the slots in the same order on every rank."
         )
     differing = tuple(rank for rank, (_, said) in enumerate(answers) if said != decided.passed)
     return replace(decided, ranks_differing=differing)

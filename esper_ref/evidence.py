@@ -188,12 +188,14 @@ def probe_shape_of(seed: nn.Module, features: Tensor) -> ShapeProbe:
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             return ShapeProbe(shape, f"{type(error).__name__} on features {shape}: {error}")
     if not isinstance(out, Tensor):
-        return ShapeProbe(shape, f"returned {type(out).__name__}, wanted a tensor")
+        return ShapeProbe(shape, f"returned {type(out).__name__}, expected a tensor")
     kept = (tuple(out.shape), out.dtype, out.device) == (shape, features.dtype, features.device)
     if kept:
         return ShapeProbe(shape, None)
     wanted = f"{shape} {features.dtype} on {features.device}"
-    return ShapeProbe(shape, f"got {tuple(out.shape)} {out.dtype} on {out.device}, wanted {wanted}")
+    return ShapeProbe(
+        shape, f"got {tuple(out.shape)} {out.dtype} on {out.device}, expected {wanted}"
+    )
 
 
 def looks_ahead(seed: nn.Module, features: Tensor, axis: int) -> bool:

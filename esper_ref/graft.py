@@ -240,7 +240,7 @@ class Graft(nn.Module):
         if here != there:
             raise CheckpointError(
                 f"slot {self.slot_id}: the checkpoint is of slot, topology, channels, causal {there}, "
-                f"wanted {here}; build the model as it was when the checkpoint was written"
+                f"expected {here}. Build the model as it was when the checkpoint was written."
             )
         if snapshot.state.stage not in ACTIVE_STAGES:
             self.occupy(snapshot, None, None)

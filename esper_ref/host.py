@@ -146,7 +146,7 @@ def _require_specs(host: str, specs: tuple[InjectionSpec, ...]) -> None:
     ids = [spec.slot_id for spec in specs]
     if not ids or len(set(ids)) < len(ids) or not all(map(SLOT_ID.fullmatch, ids)):
         raise HostError(
-            f"{host}: got injection points {ids}, wanted at least one, each with its own id "
+            f"{host}: got injection points {ids}, expected at least one, each with its own id "
             "of the form r0c0"
         )
 

@@ -64,7 +64,7 @@ def blend_with_isolation(
     if algorithm == AlphaAlgorithm.MULTIPLY.value:
         return blend_multiply(host_features, seed_features, alpha, seed_input=seed_input)
     if gate is None:
-        raise BlendError("blend_with_isolation: GATE needs a gate, got None; pass gate=...")
+        raise BlendError("blend_with_isolation: GATE needs a gate, got None. Pass gate=... to it.")
     return blend_gate(host_features, seed_features, alpha, gate)
 
 
@@ -110,6 +110,6 @@ class IsolationPolicy:
             if stage not in BLENDED_STAGES:
                 raise SlotError(
                     f"IsolationPolicy: {stage.name} is not open to choice (a seed that trains is "
-                    f"isolated); choose among {', '.join(s.name for s in BLENDED_STAGES)}"
+                    f"isolated). Choose among {', '.join(s.name for s in BLENDED_STAGES)}."
                 )
         return IsolationPolicy({**self.table, **{(topology, s): isolated for s in stages}})

@@ -171,7 +171,7 @@ class SeedMetrics:
         percent = require_measurement(percent, "SeedMetrics.record_accuracy")
         if not 0.0 <= percent <= 100.0:
             raise MetricError(
-                f"SeedMetrics.record_accuracy: got {percent}, wanted a percentage in [0, 100]"
+                f"SeedMetrics.record_accuracy: got {percent}, expected a percentage in [0, 100]"
             )
         self.current_accuracy = percent
         self.best_accuracy = max(percent, self.best_accuracy or 0.0)

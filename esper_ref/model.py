@@ -44,8 +44,8 @@ class MorphogeneticModel(nn.Module):
         unknown = [slot_id for slot_id in slots if slot_id not in specs]
         if unknown or not slots:
             raise RoutingError(
-                f"got slots {list(slots)}, of which {unknown} do not exist; "
-                f"choose at least one of {', '.join(specs)}"
+                f"MorphogeneticModel: got slots {list(slots)}, of which {unknown} do not exist. "
+                f"Choose at least one of {', '.join(specs)}."
             )
         self.route = tuple(slot_id for slot_id in specs if slot_id in slots)
         self.routed = RoutedForward(host, self.route)

@@ -86,8 +86,8 @@ class SeedSlot(Graft):
         """
         if self.state.stage is not SeedStage.DORMANT:
             raise SlotError(
-                f"slot {self.slot_id} holds {self.state.seed_id} in {self.state.stage.name}; "
-                "germinate wants a DORMANT slot: cull the seed and wait out the embargo"
+                f"slot {self.slot_id}: germinate: holds {self.state.seed_id} in {self.state.stage.name}, "
+                "expected a DORMANT slot. Cull the seed and let the embargo end."
             )
         require_unwrapped(self, f"slot {self.slot_id}: germinate")
         epochs = self.rules.timing.blend_epochs if blend_epochs is None else blend_epochs
@@ -245,13 +245,13 @@ class SeedSlot(Graft):
         if self.state.ending is not None:
             raise SlotError(
                 f"slot {self.slot_id}: {what} came while alpha is ramped down to 0 "
-                f"({self.state.ending}); cull the seed to end it now"
+                f"({self.state.ending}). Cull the seed to end it now."
             )
         if self.state.stage is not SeedStage.BLENDING:
             raise SlotError(
                 f"slot {self.slot_id}: {what} is for BLENDING, the stage is "
-                f"{self.state.stage.name}, which fixes alpha at {self.state.controller.alpha}; "
-                "use force_alpha to look at another value"
+                f"{self.state.stage.name}, which fixes alpha at {self.state.controller.alpha}. "
+                "Use force_alpha to look at another value."
             )
 
     def record_gradients(self, host: nn.Module) -> None:

@@ -71,8 +71,8 @@ class SlotSnapshot:
         """
         if "version" in d and d["version"] != FORMAT_VERSION:
             raise CheckpointVersionError(
-                f"slot snapshot: got version {d['version']}, wanted {FORMAT_VERSION}; "
-                "load it with the version of the library that wrote it"
+                f"slot snapshot: got version {d['version']}, expected {FORMAT_VERSION}. "
+                "Load it with the version of the library that wrote it."
             )
         require_keys("slot snapshot", d, ("version", *(field.name for field in fields(cls))))
         state = _state_from_dict(read("slot snapshot", d, "state", mapping))

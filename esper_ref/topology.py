@@ -90,9 +90,9 @@ def require_features(features: Tensor, topology: Topology, channels: int, where:
     layout = LAYOUTS[topology]
     if features.dim() != len(layout.axes) or features.shape[layout.channel_axis] != channels:
         raise TopologyError(
-            f"{where}: got features of shape {tuple(features.shape)}, wanted "
-            f"({', '.join(layout.axes)}) with {channels} channels on axis {layout.channel_axis}; "
-            f"check the slot's channels and topology ({topology})"
+            f"{where}: got features of shape {tuple(features.shape)}, expected "
+            f"({', '.join(layout.axes)}) with {channels} channels on axis {layout.channel_axis}. "
+            f"Check the slot's channels and topology ({topology})."
         )
 
 

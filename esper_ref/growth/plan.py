@@ -68,11 +68,11 @@ class GrowthPlan:
             BlueprintRegistry.get(self.host, name)
         for name in ("epochs", "random_seeds", "steps", "batch", "patience"):
             if asdict(self)[name] < 1:
-                raise PlanError(f"got {name} = {asdict(self)[name]}, wanted 1 or more")
+                raise PlanError(f"got {name} = {asdict(self)[name]}, expected 1 or more")
         if self.policy not in POLICIES:
             raise PlanError(f"got policy {self.policy!r}, expected one of {', '.join(POLICIES)}")
         if not self.blueprints:
-            raise PlanError("got no blueprint, wanted at least one to grow")
+            raise PlanError("got no blueprint, expected at least one to grow")
 
     @property
     def rules(self) -> SlotRules:
@@ -146,8 +146,8 @@ class GrowthPlan:
         ]
         if differing:
             raise PlanError(
-                f"{where} began under another plan ({'; '.join(differing)}); resume it with the "
-                "options it began with, or start anew without --resume"
+                f"{where} began under another plan ({'; '.join(differing)}). Resume it with the "
+                "options it began with, or start anew without --resume."
             )
 
 

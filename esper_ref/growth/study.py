@@ -93,7 +93,7 @@ def _settle_plan(plan: GrowthPlan, out: Path, *, resume: bool) -> None:
     file = out / PLAN_FILE
     if resume:
         if not file.exists():
-            raise PlanError(f"{out} holds no run to resume; start one without --resume")
+            raise PlanError(f"{out} holds no run to resume. Start one without --resume.")
         plan.require_same(file.read_text(encoding="utf-8"), f"the run in {out}")
     elif ranks.rank() == 0:
         out.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ class CNNHost(nn.Module):
     ) -> None:
         super().__init__()
         if n_blocks < 1:
-            raise HostError(f"CNNHost: got n_blocks = {n_blocks}, wanted at least 1")
+            raise HostError(f"CNNHost: got n_blocks = {n_blocks}, expected at least 1")
         widths = [in_channels, *(base_channels * 2**i for i in range(n_blocks))]
         self.blocks = nn.ModuleList(
             ConvBlock(widths[i], widths[i + 1], pooled=i < pooled_blocks) for i in range(n_blocks)

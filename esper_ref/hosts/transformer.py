@@ -83,7 +83,7 @@ class TransformerHost(nn.Module):
         if n_layer % num_segments != 0 or n_embd % n_head != 0:
             raise HostError(
                 f"TransformerHost: got {n_layer} layers in {num_segments} segments and width "
-                f"{n_embd} in {n_head} heads; wanted both to divide evenly"
+                f"{n_embd} in {n_head} heads; expected both to divide evenly"
             )
         self.block_size = block_size
         self.token_embedding = nn.Embedding(vocab_size, n_embd)
@@ -115,7 +115,7 @@ class TransformerHost(nn.Module):
         length = tokens.shape[1]
         if length > self.block_size:
             raise HostError(
-                f"TransformerHost: got {length} tokens, wanted at most block_size = "
+                f"TransformerHost: got {length} tokens, expected at most block_size = "
                 f"{self.block_size}"
             )
         positions = torch.arange(length, device=tokens.device)  # (tokens,)

@@ -46,9 +46,9 @@ def test_a_run_writes_result_picture_journals_and_checkpoints_in_the_default_fol
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--resume"], "holds no run to resume; start one without --resume"),
+        (["--resume"], "holds no run to resume. Start one without --resume."),
         (["--blueprints", "mlp"], "cnn blueprint 'mlp' does not exist; there are attention"),
-        (["--epochs", "0"], "got epochs = 0, wanted 1 or more"),
+        (["--epochs", "0"], "got epochs = 0, expected 1 or more"),
         (["--device", "cuda:99"], "cannot use device 'cuda:99': "),
         (["--device", "abacus"], "cannot use device 'abacus': "),
         (["--seeds", "-1"], "got random_seeds = -1"),

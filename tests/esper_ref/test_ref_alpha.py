@@ -114,7 +114,7 @@ def test_a_new_target_is_refused_while_ramping_and_changes_nothing() -> None:
     controller.retarget(alpha_target=1.0, alpha_steps_total=5)
     controller.step()
     before = controller.to_dict()
-    with pytest.raises(AlphaError, match="retarget once it holds"):
+    with pytest.raises(AlphaError, match="Retarget once it holds"):
         controller.retarget(alpha_target=0.0, alpha_steps_total=5)
     assert controller.to_dict() == before
 

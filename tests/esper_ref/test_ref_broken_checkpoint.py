@@ -81,7 +81,7 @@ WEIGHT = f"seed_slots.{SLOT}.seed.conv_1.weight"
         (added("model", EXTRA, "state", "surprise"), CheckpointKeyError, "surprise"),
         (changed(99, "version"), CheckpointVersionError, "99"),
         (changed(99, "model", EXTRA, "version"), CheckpointVersionError, "99"),
-        (changed(9, "model", EXTRA, "channels"), CheckpointError, "wanted"),
+        (changed(9, "model", EXTRA, "channels"), CheckpointError, "expected"),
         (changed(torch.zeros(2, 2), "model", WEIGHT), CheckpointError, "size mismatch"),
     ],
 )
@@ -133,7 +133,7 @@ def test_an_optimizer_that_was_not_saved_is_refused_by_name(tmp_path: Path) -> N
 
 def test_a_checkpoint_of_another_host_is_refused(tmp_path: Path) -> None:
     path, _ = saved(tmp_path)
-    with pytest.raises(CheckpointError, match="wanted"):
+    with pytest.raises(CheckpointError, match="expected"):
         load_checkpoint(path, MorphogeneticModel(CNNHost(5, 2, 4), slots=["r0c0", "r0c1"]))
     with pytest.raises(CheckpointKeyError, match="r0c1"):
         load_checkpoint(path, MorphogeneticModel(CNNHost(5, 2, 8, in_channels=1), slots=["r0c0"]))

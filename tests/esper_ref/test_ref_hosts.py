@@ -79,7 +79,7 @@ def test_the_channels_of_the_cnn_double() -> None:
     ],
 )
 def test_a_host_of_impossible_sizes_is_refused(make: object) -> None:
-    with pytest.raises(HostError, match="wanted"):
+    with pytest.raises(HostError, match="expected"):
         make()
 
 

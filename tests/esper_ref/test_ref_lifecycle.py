@@ -89,7 +89,7 @@ def test_an_occupied_or_embargoed_slot_takes_no_seed() -> None:
     slot = make_slot("cnn", "norm")
     seed = slot.seed
     for _ in range(2):
-        with pytest.raises(SlotError, match="wants a DORMANT slot"):
+        with pytest.raises(SlotError, match="expected a DORMANT slot"):
             slot.germinate("attention")
         if slot.is_active:
             assert slot.seed is seed

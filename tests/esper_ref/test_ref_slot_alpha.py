@@ -44,7 +44,7 @@ def in_blending() -> SeedSlot:
 @pytest.mark.parametrize("nonsense", [math.nan, -0.01, 1.01, math.inf])
 def test_an_alpha_that_is_none_is_refused_and_the_old_one_stays(nonsense: float) -> None:
     slot = in_blending()
-    with pytest.raises(AlphaError, match="wanted a number in"):
+    with pytest.raises(AlphaError, match="expected a number in"):
         slot.set_alpha(nonsense)
     with pytest.raises(AlphaError), slot.force_alpha(nonsense):
         raise AssertionError("the block was entered")
