@@ -123,9 +123,7 @@ def bake(model: MorphogeneticModel) -> BakedModel:
             f"bake: got seeds that are not fossilized ({found}). Go on until they are, or cull them."
         )
     fossils = [slot for slot in slots if slot.is_active]
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # the new seeds are overwritten: their draws are not missed
+    with torch.random.fork_rng(devices=[]):  # the new seeds are overwritten: no draw counts
         baked = BakedModel(
             copy.deepcopy(model.get_submodule("host")),
             {slot.slot_id: _recipe_of(slot) for slot in fossils},

@@ -18,7 +18,7 @@ class MissingExtraError(EsperRefError, ImportError):
 
 
 def require_extra(module: str, needed_for: str) -> ModuleType:
-    """Import and return `module`, or say what needs it and how to get it."""
+    """Return an imported module, or raise MissingExtraError with the command that installs it."""
     package = PACKAGES[module.split(".")[0]]
     try:
         return import_module(module)

@@ -87,9 +87,9 @@ class Life:
             self.epoch += 1
             self.journal.epoch = self.epoch
             self.garden.act(self.epoch, self.score)
-            ranks.agree(self.model)
+            ranks.broadcast_state(self.model)
             loss = self.training.epoch(self.epoch, self.data.training, self.garden.record_gradients)
-            ranks.agree(self.model)  # each rank has gathered running statistics of its own
+            ranks.broadcast_state(self.model)  # each rank has running statistics of its own
             self.score = score_of(self.model, self.data.validation)
             self.garden.measure(self.data.validation, self.score)
             measured = self._measured(loss, self.score)

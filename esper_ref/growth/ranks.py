@@ -1,4 +1,4 @@
-"""Data parallelism: what the processes of one `torchrun` share, and who writes."""
+"""Data parallelism: what the processes of one `torchrun` share, and which of them writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BACKENDS = {"cuda": "nccl"}  # gloo for every other device
 
 @contextmanager
 def joined(device: str) -> Iterator[torch.device]:
-    """Join the other processes if `torchrun` started us, and say which device is ours."""
+    """Join the other processes if `torchrun` started this one, and yield its device."""
     together = "WORLD_SIZE" in os.environ
     numbered = together and device == "cuda"
     own = require_device(f"{device}:{os.environ['LOCAL_RANK']}" if numbered else device)
@@ -36,7 +36,7 @@ def joined(device: str) -> Iterator[torch.device]:
 
 
 def require_device(name: str) -> torch.device:
-    """Return a device that a tensor can be put on, or say why none can."""
+    """Return a device that a tensor can be put on, or raise PlanError with the reason."""
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # unknown; known, but not in this build
@@ -57,7 +57,7 @@ def rank() -> int:
 
 
 def world_size() -> int:
-    """Return how many processes share the work."""
+    """Return the number of processes that share the work."""
     return dist.get_world_size() if _together() else 1
 
 
@@ -90,7 +90,7 @@ def total(values: Tensor) -> Tensor:
     return values
 
 
-def agree(model: nn.Module) -> None:
+def broadcast_state(model: nn.Module) -> None:
     """Give every process rank 0's weights and running statistics."""
     if not _together():
         return

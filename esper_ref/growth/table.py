@@ -24,7 +24,7 @@ ARM_MEANS = {
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table whose columns line up in plain text too."""
+    """Return a table whose columns are aligned in plain text too."""
     cells = [[str(cell).replace("|", "\\|") for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     lines = [
@@ -37,9 +37,9 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
 
 @dataclass(frozen=True)
 class StageChange:
-    """A move of a slot, with the last word of the gate: why it opened, or why it never did.
+    """A move of a slot, with the last message of the gate: why it passed the seed, or why it never did.
 
-    `refusals` counts how often it said no in this stage.
+    `refusals` counts how often the gate refused the seed in this stage.
     """
 
     epoch: int
