@@ -27,6 +27,18 @@ def _bugs() -> list[MarkedBug]:
 
 
 BUGS = _bugs()
+QUIET = [
+    part.partition("\n")[::2]
+    for part in TEXT.with_name("quiet.txt").read_text().split("\n=== ")[1:]
+]
+# The rules that judge how a training loop, its optimizer, its data and its averages work together.
+LOOPS = RULES & {
+    *("softmax-before-cross-entropy", "accumulation-without-mean", "frozen-optimizer"),
+    *("train-mode-not-restored", "test-set-drop-last", "average-keeps-graph", "ema-never-updates"),
+    *("sampler-epoch-never-set", "optimizer-before-replacement", "optimizer-state-not-restored"),
+    *("module-attribute-shadows-method", "missing-zero-grad", "loss-keeps-graph", "unscaled-clip"),
+    *("clip-after-step", "scheduler-before-optimizer", "evaluation-in-train-mode"),
+}
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
@@ -38,6 +50,11 @@ def test_a_bug_is_reported_at_its_line(bug: MarkedBug) -> None:
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_the_repaired_file_is_quiet(bug: MarkedBug) -> None:
     assert reported(bug.repaired, RULES) == []
+
+
+@pytest.mark.parametrize(("name", "code"), QUIET, ids=lambda part: part.partition("\n")[0])
+def test_training_that_is_right_is_quiet(name: str, code: str) -> None:
+    assert reported(code, LOOPS) == []
 
 
 def test_each_kind_has_its_spellings() -> None:

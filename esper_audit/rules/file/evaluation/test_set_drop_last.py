@@ -10,7 +10,13 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.evaluation import test_set_drop_last_cases as cases
 from esper_audit.rules.rule import Replacement, Rule, Triggers, Violation
 from esper_audit.source.idioms.local_flow.constructors import Constructors
-from esper_audit.source.idioms.training.data_loaders import data_set, is_held_out, loaders_with
+from esper_audit.source.idioms.training.data_loaders import (
+    data_set,
+    is_held_out,
+    loaders_with,
+    measuring_comprehension,
+    option,
+)
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import (
     TrainingFlow,
@@ -56,7 +62,7 @@ class TestSetDropLast(Rule):
     precision = (
         "1 of 2 by readers in 77 packages; 6 of 6 in 47 others (sbi, lightning, pytorch-lightning)"
     )
-    triggers = Triggers(keywords=frozenset({"drop_last"}))
+    triggers = Triggers(calls=frozenset({"DataLoader"}), keywords=frozenset({"drop_last"}))
 
     VALID = cases.VALID
     INVALID = cases.INVALID
@@ -65,12 +71,13 @@ class TestSetDropLast(Rule):
         """Report loaders of test data that drop the last batch."""
         if not isinstance(node, ast.Call):
             return
-        value = next((k.value for k in node.keywords if k.arg == "drop_last"), None)
+        value = option(node, "drop_last", file)
         if value is None or not is_constant(value, True):
             return
+        is_own = any(k.value is value for k in node.keywords)
         for call in loaders_with(node, file):
             reason = _reason(call, file)
-            if reason and call is node:
+            if reason and call is node and is_own:
                 fix = Replacement(value, "False", safe=True, description="measure every sample")
                 yield Violation(call, MESSAGE.format(reason), fix)
             elif reason:
@@ -125,7 +132,8 @@ def _use(call: ast.Call, file: FileView) -> str:
             if not _is_measured(event, flow, file):
                 return ""
             found = f"line {event.node.lineno} measures"
-    return found
+    comprehension = None if found else measuring_comprehension(call, file)
+    return f"line {comprehension.lineno} measures" if comprehension is not None else found
 
 
 def _is_measured(event: TrainingEvent, flow: TrainingFlow, file: FileView) -> bool:

@@ -110,6 +110,8 @@ def _is_trained(event: TrainingEvent, step: TrainingEvent, file: FileView) -> bo
 
 def _is_frozen(event: TrainingEvent, flow: TrainingFlow, file: FileView) -> bool:
     """Return whether a module is a copy, or a part of the model that does not run by itself."""
+    if any(mode.subject == event.subject for mode in flow.of_kind(EventKind.TRAIN)):
+        return False
     forward = [other for other in flow.of_kind(EventKind.FORWARD) if other.subject == event.subject]
     if forward:
         return all(has_no_gradients(other, flow, file) for other in forward)

@@ -15,6 +15,7 @@ from esper_audit.source.idioms.local_flow.following_statements import (
     following,
     preceding,
 )
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.optimizers.frozen_parameters import (
     freezes_all,
     frozen_in_class,
@@ -81,14 +82,14 @@ class FrozenOptimizer(Rule):
         if not held or any(text_of(other) != module for other in held):
             return
         line = _line_before(node, module, file) or _line_after(node, module, file)
-        line = line or _line_in_class(node, held[0], file)
+        line = line or _line_in_class(node, held[0], file) or _line_of_callers(node, module, file)
         if line:
             yield Violation(node, MESSAGE.format(code, line, module))
 
 
-def _line_before(optimizer: ast.Call, module: str, file: FileView) -> int:
-    """Return the line in front of an optimizer that freezes a module, 0 if it may train."""
-    for statement in preceding(optimizer, file):
+def _line_before(place: ast.Call, module: str, file: FileView) -> int:
+    """Return the line in front of a place that freezes a module, 0 if it may train."""
+    for statement in preceding(place, file):
         if freezes_all(statement, module, file):
             return statement.lineno
         if may_unfreeze(statement, module):
@@ -109,6 +110,18 @@ def _line_in_class(optimizer: ast.Call, module: ast.expr, file: FileView) -> int
         if may_unfreeze(statement, name) or may_unfreeze(statement, owner):
             return 0
     return line
+
+
+def _line_of_callers(optimizer: ast.Call, module: str, file: FileView) -> int:
+    """Return the line in front of a call of the function around an optimizer that freezes what it is given.
+
+    0 unless each call of the file has one.
+    """
+    functions, calls = file.functions(optimizer), file.once(LocalCalls)
+    uses = calls.uses(functions[-1]) if functions else ()
+    passed = [(call, calls.arguments(call, functions[-1]).get(module)) for call in uses]
+    lines = [_line_before(c, text_of(v), file) if v is not None else 0 for c, v in passed]
+    return lines[0] if lines and all(lines) else 0
 
 
 def _line_after(optimizer: ast.Call, module: str, file: FileView) -> int:

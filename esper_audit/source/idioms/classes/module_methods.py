@@ -95,10 +95,13 @@ def parts_without_mode(family: ClassFamily, file: FileView) -> list[str]:
 def _receiver(call: ast.Call, file: FileView) -> str:
     """Return the attribute that `self.part.eval()` switches, empty where that may be any part.
 
-    A variable of a loop over a slice of a part switches nothing as a whole, which is `[`.
+    A loop over a slice of a part, or with a condition, switches nothing as a whole, which is `[`.
     """
     owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
-    loops = [s for s in file.enclosing(call) if isinstance(s, ast.For)]
+    around = file.enclosing(call)
+    loops = [s for s in around if isinstance(s, ast.For)]
+    if loops and any(isinstance(s, ast.If) for s in around[around.index(loops[-1]) :]):
+        return "["
     source = next((s.iter for s in loops if dotted(s.target) == dotted(owner)), owner)
     if isinstance(source, ast.Subscript):
         return "["

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name, text_of
 
 Scope = Function | ast.ClassDef | None
 DEEPEST = 6
@@ -58,6 +58,17 @@ class Constructors:
         """Return the expressions that a name may hold, its parameters' arguments included."""
         return self._values(node)
 
+    def calls_of(self, function: Function) -> list[ast.Call]:
+        """Return the calls that run a function, also those of an object whose `forward` or `__call__` it is."""
+        owner = self._calls.owner(function)
+        if owner is None or function.name not in ("__call__", "forward"):
+            return list(self._calls.uses(function))
+        origin = f".{owner.name}"
+        named = (
+            c for c in self._file.nodes(ast.Call) if isinstance(c.func, ast.Name | ast.Attribute)
+        )
+        return [c for c in named if dotted(c.func) != owner.name and origin in self.of(c.func)]
+
     def made_by(self, node: ast.expr) -> list[ast.Call]:
         """Return the calls that may make a value, through names, conditionals and chained methods."""
         found: dict[ast.Call, None] = {}
@@ -72,8 +83,10 @@ class Constructors:
                 is_chained = terminal_name(current.func) in CHAINING
                 if is_chained and isinstance(current.func, ast.Attribute):
                     pending.append(current.func.value)
-                target = self._calls.target(current)
+                target = self._calls.target(current) or self._calls.method_of_object(current)
                 pending += returned_values(target) if target is not None else ()
+                is_wrapped = terminal_name(current.func) in WRAPPERS and len(current.args) == 1
+                pending += current.args if is_wrapped else ()
             elif isinstance(current, ast.IfExp):
                 pending += [current.body, current.orelse]
             elif isinstance(current, ast.BoolOp):
@@ -101,7 +114,7 @@ class Constructors:
             return [None] * count
         if terminal_name(value.func) in WRAPPERS and len(value.args) == count:
             return list(value.args)
-        target = self._calls.target(value)
+        target = self._calls.target(value) or self._calls.method_of_object(value)
         for returned in returned_values(target) if target is not None else ():
             if isinstance(returned, ast.Tuple) and len(returned.elts) == count:
                 return list(returned.elts)
@@ -118,7 +131,7 @@ class Constructors:
             return
         if isinstance(node, ast.Call):
             yield from self._of_call(node, depth)
-        elif isinstance(node, (ast.Name, ast.Attribute)):
+        elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
             for value in self._values(node):
                 yield from self._of(value, depth + 1)
             yield from self._annotated(node)
@@ -135,7 +148,7 @@ class Constructors:
             yield from self._of(node.args[0], depth + 1)
         if last in CHAINING and isinstance(node.func, ast.Attribute):
             yield from self._of(node.func.value, depth + 1)
-        target = self._calls.target(node)
+        target = self._calls.target(node) or self._calls.method_of_object(node)
         if target is not None:
             yield f".{target.name}"
             for value in returned_values(target):
@@ -150,6 +163,8 @@ class Constructors:
 
     def _values(self, node: ast.expr) -> list[ast.expr]:
         name = dotted(node)
+        if isinstance(node, ast.Subscript):
+            return self._entry(node)
         if not name:
             return []
         if name.startswith(("self.", "cls.")):
@@ -162,8 +177,19 @@ class Constructors:
                 return bound
         return self._bindings.get((None, name), [])
 
+    def _entry(self, node: ast.Subscript) -> list[ast.expr]:
+        """Return the value of an entry of a literal dict: `{"a": A()}["a"]`."""
+        if not isinstance(node.slice, ast.Constant):
+            return []
+        key = text_of(node.slice)
+        tables = (value for value in self._values(node.value) if isinstance(value, ast.Dict))
+        pairs = (pair for table in tables for pair in zip(table.keys, table.values, strict=True))
+        return [value for found, value in pairs if found is not None and text_of(found) == key]
+
     def _annotated(self, node: ast.expr) -> Iterator[str]:
         """Yield the classes that the annotation of a parameter names."""
+        if isinstance(node, ast.Attribute):
+            yield from self._classes_of(self._field(node))
         if not isinstance(node, ast.Name):
             return
         for function in reversed(self._file.functions(node)):
@@ -171,6 +197,12 @@ class Constructors:
                 if parameter.arg == node.id:
                     yield from self._classes_of(parameter.annotation)
                     return
+
+    def _field(self, node: ast.Attribute) -> ast.expr | None:
+        """Return the annotation of an attribute of the object in the body of its class."""
+        owner = self._calls.owner(node) if dotted(node.value) == "self" else None
+        fields = (s for s in (owner.body if owner else ()) if isinstance(s, ast.AnnAssign))
+        return next((s.annotation for s in fields if dotted(s.target) == node.attr), None)
 
     def _classes_of(self, annotation: ast.expr | None) -> Iterator[str]:
         if annotation is None:

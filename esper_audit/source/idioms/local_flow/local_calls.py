@@ -10,6 +10,8 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, defaults, terminal_name
 
 OWNERS = frozenset({"self", "cls"})
+# Methods that a call without their name runs.
+RUN_BY_OBJECTS = frozenset({"__init__", "__call__", "forward"})
 
 
 class LocalCalls:
@@ -42,7 +44,7 @@ class LocalCalls:
             return self._function(call.func)
         if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
             owner = self.owner(call) if call.func.value.id in OWNERS else None
-            return self.method(owner, call.func.attr)
+            return self.method(owner, call.func.attr) or self._hook(owner, call.func.attr)
         return None
 
     def named(self, name: ast.Name) -> Function | None:
@@ -88,13 +90,26 @@ class LocalCalls:
             made = (c for c in self._file.nodes(ast.Call) if isinstance(c.func, ast.Name))
             found = [c for c in made if self._initialiser(c) is function]
         else:
-            found = [c for c in self._file.calls(function.name) if self._by_object(c) is function]
+            calls = self._file.calls(function.name)
+            found = [c for c in calls if self.method_of_object(c) is function]
         return [*self.callers(function), *found]
+
+    def method_of_object(self, call: ast.Call) -> Function | None:
+        """Return the method that a call on a local object of a class of this file runs."""
+        if self._instances is None:
+            self._instances = self._constructed()
+        if not isinstance(call.func, ast.Attribute) or not isinstance(call.func.value, ast.Name):
+            return None
+        name = call.func.value
+        scopes = [*reversed(self._file.functions(name)), None]
+        classes = (self._instances.get((scope, name.id)) for scope in scopes)
+        owner = next((found for found in classes if found is not None), None)
+        return self.method(owner, call.func.attr)
 
     def arguments(self, call: ast.Call, function: Function) -> Mapping[str, ast.expr]:
         """Return the argument that a call passes for each parameter, without those it leaves out."""
         names = [p.arg for p in (*function.args.posonlyargs, *function.args.args)]
-        is_bound = isinstance(call.func, ast.Attribute) or function.name == "__init__"
+        is_bound = isinstance(call.func, ast.Attribute) or function.name in RUN_BY_OBJECTS
         if self.is_method(function) and is_bound:
             names = names[1:]
         passed: dict[str, ast.expr] = {}
@@ -110,21 +125,17 @@ class LocalCalls:
         values = [defaults(function.args).get(name), *passed]
         return [value for value in values if value is not None]
 
+    def _hook(self, owner: ast.ClassDef | None, name: str) -> Function | None:
+        """Return the method that the only derived class of the file defines for a class that calls it."""
+        if owner is None:
+            return None
+        derived = [c for c in self._classes.values() if owner.name in map(terminal_name, c.bases)]
+        found = [m for c in derived if (m := self._by_place.get((c, name))) is not None]
+        return found[0] if len(found) == 1 else None
+
     def _initialiser(self, call: ast.Call) -> Function | None:
         """Return the `__init__` of this file that the construction of an object runs."""
         return self.method(self._classes.get(terminal_name(call.func)), "__init__")
-
-    def _by_object(self, call: ast.Call) -> Function | None:
-        """Return the method that a call on a local object of a class of this file runs."""
-        if self._instances is None:
-            self._instances = self._constructed()
-        if not isinstance(call.func, ast.Attribute) or not isinstance(call.func.value, ast.Name):
-            return None
-        name = call.func.value
-        scopes = [*reversed(self._file.functions(name)), None]
-        classes = (self._instances.get((scope, name.id)) for scope in scopes)
-        owner = next((found for found in classes if found is not None), None)
-        return self.method(owner, call.func.attr)
 
     def _constructed(self) -> dict[tuple[Function | None, str], ast.ClassDef]:
         """Return the class of each name that a function or the module binds to a new object."""

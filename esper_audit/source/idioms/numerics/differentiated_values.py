@@ -5,9 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.local_flow.constructors import Constructors
-from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.forward_inputs import is_cut
 from esper_audit.source.idioms.numerics.gradient_modes import is_from_input
 from esper_audit.source.syntax.ast_walk import returned_values, scan, walk
@@ -27,7 +25,8 @@ def is_part_of_differentiated_result(sample: ast.expr, function: Function, file:
         return False
     if dotted(sample) not in _contributing(function):
         return False
-    return any(_is_differentiated(call, file) for call in _calls_of(function, file))
+    calls = file.once(Constructors).calls_of(function)
+    return any(_is_differentiated(call, file) for call in calls)
 
 
 def _operands_of_backward(function: Function) -> Iterator[ast.expr]:
@@ -60,17 +59,6 @@ def _contributing(function: Function) -> set[str]:
 
 def _names(node: ast.expr) -> set[str]:
     return {part.id for part in walk(node) if isinstance(part, ast.Name)}
-
-
-def _calls_of(function: Function, file: FileView) -> list[ast.Call]:
-    """Return the calls of a function in the file, also of the object whose `__call__` or `forward` it is."""
-    calls, owner = file.once(LocalCalls), file.once(class_table).owner(function)
-    if owner is None or function.name not in ("__call__", "forward"):
-        return list(calls.uses(function))
-    origin = f".{owner.name}"
-    made = file.once(Constructors)
-    named = (c for c in file.nodes(ast.Call) if isinstance(c.func, ast.Name | ast.Attribute))
-    return [c for c in named if dotted(c.func) != owner.name and origin in made.of(c.func)]
 
 
 def _is_differentiated(call: ast.Call, file: FileView) -> bool:

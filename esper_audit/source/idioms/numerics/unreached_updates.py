@@ -121,7 +121,13 @@ def _is_increment(statement: ast.stmt, counter: str) -> bool:
         return isinstance(statement.op, ast.Add)
     value = statement.value if isinstance(statement, ast.Assign) else None
     is_sum = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add)
-    return is_sum and isinstance(value, ast.BinOp) and dotted(value.left) == counter
+    return is_sum and isinstance(value, ast.BinOp) and _is_same(dotted(value.left), counter)
+
+
+def _is_same(name: str, counter: str) -> bool:
+    """Return whether two names are one counter, an attribute by its last part."""
+    is_attribute = "." in name and "." in counter
+    return name == counter or (is_attribute and name.split(".")[-1] == counter.split(".")[-1])
 
 
 def _is_zero(statement: ast.stmt, counter: str) -> bool:
@@ -133,7 +139,7 @@ def _is_zero(statement: ast.stmt, counter: str) -> bool:
     target, value = statement.targets[0], statement.value
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         bound = zip(map(dotted, target.elts), value.elts, strict=False)
-        return any(name == counter and literal_number(v) == 0 for name, v in bound)
+        return any(_is_same(name, counter) and literal_number(v) == 0 for name, v in bound)
     return literal_number(value) == 0
 
 
@@ -147,14 +153,15 @@ def _runs_behind(
     own = file.functions(statement)
     if not own or own[-1] is function:
         return False
-    callers = file.once(LocalCalls).callers(own[-1])
+    callers = file.once(LocalCalls).uses(own[-1])
     return bool(callers) and all(not set(file.enclosing(c)).isdisjoint(behind) for c in callers)
 
 
 def _updates(statement: ast.stmt, file: FileView) -> bool:
     """Return whether a statement, or a function of the file that it calls, updates an average."""
     calls = file.once(LocalCalls)
-    targets = [calls.target(c) for c in scan(statement, {ast.Call}) if isinstance(c, ast.Call)]
+    found = (c for c in scan(statement, {ast.Call}) if isinstance(c, ast.Call))
+    targets = [calls.target(call) or calls.method_of_object(call) for call in found]
     return has_update(statement) or any(t is not None and has_update(t) for t in targets)
 
 

@@ -14,7 +14,17 @@ from esper_audit.source.syntax.names import defaults, dotted, is_constant, termi
 # Calls that take a module and keep its parameters as they are.
 HARMLESS = frozenset(
     {"print", "len", "sum", "next", "iter", "list", "id", "type", "str", "repr", "isinstance"}
-    | {"info", "debug", "warning", "DataParallel", "DistributedDataParallel", "compile"}
+    | {
+        "filter",
+        "tuple",
+        "chain",
+        "info",
+        "debug",
+        "warning",
+        "DataParallel",
+        "DistributedDataParallel",
+        "compile",
+    }
 )
 HARMLESS_METHODS = frozenset(
     {"to", "cuda", "cpu", "eval", "train", "parameters", "named_parameters", "state_dict"}
@@ -63,7 +73,20 @@ def _freezes_by_helper(statement: ast.stmt, module: str, file: FileView) -> bool
         off = frozenset(name for name, value in given.items() if is_constant(value, False))
         if any(freezes_all(inner, parameter, file, 0, off) for inner in function.body):
             return True
-    return False
+    return _freezes_by_method(statement, module, file)
+
+
+def _freezes_by_method(statement: ast.stmt, module: str, file: FileView) -> bool:
+    """Return whether a statement runs a method, of its object or of one that the file makes, that freezes a part."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return False
+    calls, owner = file.once(LocalCalls), text_of(call.func.value)
+    method = calls.target(call) or calls.method_of_object(call)
+    if method is None or not _is_part_of(module, owner):
+        return False
+    part = f"self{module.removeprefix(owner)}"
+    return any(freezes_all(inner, part, file, 0) for inner in method.body)
 
 
 def frozen_in_class(module: ast.expr, file: FileView) -> int:

@@ -57,7 +57,7 @@ def restored_states(function: Function) -> list[Restored]:
 def is_loader(function: Function, file: FileView) -> bool:
     """Return whether a function reads a checkpoint from a file itself, and hands it to no other."""
     calls = [call for call in scan(function, {ast.Call}) if isinstance(call, ast.Call)]
-    loads = [call for call in calls if file.resolve(call.func) == "torch.load"]
+    loads = [call for call in calls if "torch.load" in file.once(Constructors).of(call)]
     names = {
         dotted(target)
         for node in scan(function, {ast.Assign})

@@ -63,30 +63,45 @@ def is_undivided_mean(accumulated: Accumulation, file: FileView) -> bool:
 def _inner_loop(event: TrainingEvent, flow: TrainingFlow) -> Accumulation | None:
     """Return the accumulation by an inner loop with a step after it."""
     loop = event.loops[-1]
-    if not isinstance(loop, ast.For) or event.conditions(loop):
+    if isinstance(loop, ast.AsyncFor) or event.conditions(loop):
         return None
     ends = flow.of_kind(EventKind.STEP, EventKind.ZERO)
     if any(end.is_in(loop) for end in ends):
         return None
     following = [s for s in flow.after(event, EventKind.STEP) if s.loops == event.loops[:-1]]
-    count = _rounds(loop)
+    count = _rounds(loop) if isinstance(loop, ast.For) else _rounds_of_counter(loop)
     return Accumulation(event, loop, count, following[0]) if following and count else None
 
 
 def _rounds(loop: ast.For) -> str:
     """Return how many micro-batches a loop has, empty if its rounds may be something else."""
-    iterable = loop.iter
+    iterable, target = loop.iter, loop.target
+    if isinstance(iterable, ast.Call) and terminal_name(iterable.func) == "enumerate":
+        iterable = next(iter(iterable.args), iterable)
+        target = target.elts[-1] if isinstance(target, ast.Tuple) else target
     if isinstance(iterable, ast.Call) and terminal_name(iterable.func) == "range":
         is_count = len(iterable.args) == 1 and text_of(iterable.args[0]) != "1"
         return text_of(iterable.args[0]) if is_count and _is_fetched_in(loop) else ""
     pieces = _pieces(iterable)
     if pieces:
         return pieces
-    is_pair = isinstance(loop.target, ast.Tuple) and all(
-        isinstance(part, ast.Name) for part in loop.target.elts
+    is_pair = isinstance(target, ast.Tuple) and all(
+        isinstance(part, ast.Name) for part in target.elts
     )
     is_batch = is_pair or _has_fields(loop)
     return f"len({text_of(iterable)})" if is_batch and dotted(iterable) else ""
+
+
+def _rounds_of_counter(loop: ast.stmt) -> str:
+    """Return `n` for `while done < n`, empty unless each round fetches data and raises the counter."""
+    test = loop.test if isinstance(loop, ast.While) else None
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Lt):
+        return ""
+    nodes = scan(loop, {ast.Call, ast.AugAssign}, NESTED_SCOPES)
+    is_fetched = any(isinstance(n, ast.Call) and terminal_name(n.func) in FETCHING for n in nodes)
+    counter = text_of(test.left)
+    is_raised = any(isinstance(n, ast.AugAssign) and text_of(n.target) == counter for n in nodes)
+    return text_of(test.comparators[0]) if is_fetched and is_raised else ""
 
 
 def _pieces(iterable: ast.expr) -> str:
@@ -224,6 +239,8 @@ def _element(value: ast.expr | None, number: int) -> ast.expr | None:
 
 def _is_mean_result(value: ast.expr, file: FileView, depth: int) -> bool:
     """Return whether what a function returns is the mean loss of a batch, perhaps through a name."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+        return any(_is_mean_result(side, file, depth) for side in (value.left, value.right))
     values = [value] if isinstance(value, ast.Call) else file.once(Constructors).values(value)
     calls = [each for each in values if isinstance(each, ast.Call)]
     return bool(calls) and calls == values and all(_is_mean_call(c, file, depth) for c in calls)

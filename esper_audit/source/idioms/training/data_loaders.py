@@ -6,10 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradients
 from esper_audit.source.idioms.training.torch_objects import LOADERS
+from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, text_of
 
+Comprehension = ast.ListComp | ast.GeneratorExp
 PARTIAL = "functools.partial"
 OWN_ORDER = frozenset({"sampler", "batch_sampler"})
 
@@ -32,6 +35,37 @@ def loaders_with(options: ast.Call, file: FileView) -> Iterator[ast.Call]:
         is_own = any(k.arg == "drop_last" for k in call.keywords)
         if has_options and not is_own and _is_loader(call, file):
             yield call
+
+
+def option(loader: ast.Call, name: str, file: FileView) -> ast.expr | None:
+    """Return the value of an option of a loader: its own, or that of a literal dict that it unpacks."""
+    own = next((k.value for k in loader.keywords if k.arg == name), None)
+    if own is not None:
+        return own
+    values = file.once(Constructors).values
+    tables = (v for k in loader.keywords if k.arg is None for v in values(k.value))
+    for table in (t for t in tables if isinstance(t, ast.Dict)):
+        for key, value in zip(table.keys, table.values, strict=True):
+            if is_constant_text(key, name) and not _is_changed(loader, name, file):
+                return value
+    return None
+
+
+def _is_changed(loader: ast.Call, name: str, file: FileView) -> bool:
+    """Return whether the function of a loader assigns to an entry of a dict under the name of an option."""
+    functions = file.functions(loader)
+    stores = scan(functions[-1], {ast.Subscript}) if functions else []
+    return any(
+        isinstance(store, ast.Subscript)
+        and isinstance(store.ctx, ast.Store)
+        and is_constant_text(store.slice, name)
+        for store in stores
+    )
+
+
+def is_constant_text(node: ast.expr | None, text: str) -> bool:
+    """Return whether a node is a literal text."""
+    return isinstance(node, ast.Constant) and node.value == text
 
 
 def data_set(loader: ast.Call) -> ast.expr | None:
@@ -88,3 +122,25 @@ def _keywords(loader: ast.Call, file: FileView) -> Iterator[ast.keyword]:
     shared = [loader.func, *(k.value for k in loader.keywords if k.arg is None)]
     for value in (value for each in shared for value in values(each)):
         yield from value.keywords if isinstance(value, ast.Call) else ()
+
+
+def measuring_comprehension(loader: ast.Call, file: FileView) -> Comprehension | None:
+    """Return the comprehension without gradients that runs a module on the batches of a loader."""
+    found: list[Comprehension] = [*file.nodes(ast.ListComp), *file.nodes(ast.GeneratorExp)]
+    for node in found:
+        is_over = loader in file.once(Constructors).made_by(node.generators[0].iter)
+        if is_over and is_without_gradients(node, file) and _runs_module(node):
+            return node
+    return None
+
+
+def _runs_module(node: Comprehension) -> bool:
+    """Return whether a comprehension calls a name on what it iterates."""
+    taken = names_in(node.generators[0].target)
+    calls = (c for c in scan(node.elt, {ast.Call}) if isinstance(c, ast.Call))
+    return any(
+        isinstance(c.func, ast.Name | ast.Attribute)
+        and not names_in(c.func) & taken
+        and any(isinstance(a, ast.Name) and a.id in taken for a in c.args)
+        for c in calls
+    )

@@ -14,7 +14,7 @@ from esper_audit.source.idioms.numerics.value_origins import (
     called_function,
     passed_arguments,
 )
-from esper_audit.source.syntax.ast_walk import returned_values
+from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
@@ -29,6 +29,7 @@ LOGIT_MODULES = {
     "torch.nn.modules.loss.CrossEntropyLoss": "CrossEntropyLoss",
     "torch.nn.modules.loss.BCEWithLogitsLoss": "BCEWithLogitsLoss",
 }
+ADDING = frozenset({"append", "extend", "insert"})
 SEQUENTIAL = "torch.nn.Sequential"
 DEEPEST = 3
 
@@ -86,8 +87,16 @@ class Activations:
 
     def _of_parameter(self, name: ast.Name, depth: int) -> str:
         """Return the activation of everything that the file passes for a parameter."""
-        found = [self.of(value, depth + 1) for value in passed_arguments(name, self._file)]
+        passed = passed_arguments(name, self._file) or self._passed_to_object(name)
+        found = [self.of(value, depth + 1) for value in passed]
         return found[0] if found and all(found) else ""
+
+    def _passed_to_object(self, name: ast.Name) -> list[ast.expr]:
+        """Return what the file passes for a parameter by calling an object: a loss that is a module."""
+        function = self._file.functions(name)[-1:]
+        calls = self._constructors.calls_of(function[0]) if function else []
+        passed = (self._calls.arguments(call, function[0]).get(name.id) for call in calls)
+        return [value for value in passed if value is not None]
 
     def _of_element(self, name: ast.Name, depth: int) -> str:
         """Return the activation of one of several results, which a name is bound to by unpacking."""
@@ -107,9 +116,10 @@ class Activations:
         found = next((name for each in made if (name := self._last(each, depth))), "")
         origins = sorted(filter(None, self._constructors.of(module)))
         is_open = not made and set(origins) <= {"torch.nn", "torch.nn.Module", *self._class_origins}
-        if found or not is_open or not self._is_given(module):
+        classes = [o for o in origins if o in self._class_origins]
+        if found or not is_open or not (classes or self._is_given(module)):
             return found
-        classes = [o for o in origins if o in self._class_origins] or self._free_modules
+        classes = classes or self._free_modules
         last = [self._of_forward(self._forward(o[1:]), depth) for o in classes]
         return last[0] if last and all(last) else ""
 
@@ -142,7 +152,8 @@ class Activations:
         if made.startswith("torch.nn.") and name in PROBABILITIES:
             return PROBABILITIES[name]
         if made == SEQUENTIAL and module.args:
-            return self._last(_last_part(module.args[-1]), depth)
+            last = _last_part(module.args[-1])
+            return self._last(last_added(last, self._file) or last, depth)
         forward = self._forward(terminal_name(module.func)) if not made else None
         if forward is None:
             is_chained = isinstance(module.func, ast.Attribute)
@@ -158,6 +169,24 @@ class Activations:
     def _forward(self, name: str) -> Function | None:
         definition = self._calls.class_named(name)
         return self._calls.method(definition, "forward") if definition is not None else None
+
+
+def last_added(parts: ast.expr, file: FileView) -> ast.expr | None:
+    """Return what `parts.append` adds last to the list of `*parts`, None if that is not certain."""
+    name = dotted(parts.value) if isinstance(parts, ast.Starred) else ""
+    functions = file.functions(parts)
+    if not name or not functions:
+        return None
+    changes = [
+        call
+        for call in scan(functions[-1], {ast.Call})
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+        if dotted(call.func.value) == name and call.func.attr in ADDING
+    ]
+    last = max(changes, key=lambda call: call.lineno, default=None)
+    is_certain = last is not None and file.enclosing(last)[-2:-1] == functions[-1:]
+    is_append = last is not None and terminal_name(last.func) == "append" and bool(last.args)
+    return last.args[0] if is_certain and is_append and last is not None else None
 
 
 def _last_part(part: ast.expr) -> ast.expr:

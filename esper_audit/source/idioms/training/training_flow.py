@@ -74,7 +74,7 @@ class TrainingFlows:
             if self._reader.is_event(call) and self._reader.read(call) is not None:
                 found[self._function_around(call)] = None
         for function in [function for function in found if function is not None]:
-            for call in self._calls.callers(function):
+            for call in self._calls.uses(function):
                 found[self._function_around(call)] = None
         return list(found)
 
@@ -105,7 +105,7 @@ class TrainingFlows:
             yield from self._call(call, path, depth)
 
     def _call(self, call: ast.Call, path: Path, depth: int) -> Iterator[TrainingEvent]:
-        target = self._calls.target(call)
+        target = self._calls.target(call) or self._calls.method_of_object(call)
         if target is not None:
             if depth < DEEPEST:
                 yield from self._inlined(call, target, path, depth)
@@ -125,6 +125,8 @@ class TrainingFlows:
         passed = self._calls.arguments(call, target).items()
         names |= {name: text_of(value) for name, value in passed}
         names.pop("self", None)
+        if self._calls.target(call) is None and isinstance(call.func, ast.Attribute):
+            names["self"] = text_of(call.func.value)
         for event in self._read(target, depth + 1):
             yield event.inside(path, names, target.name)
 
