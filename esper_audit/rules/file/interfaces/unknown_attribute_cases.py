@@ -763,6 +763,24 @@ VALID = (
 
 INVALID = (
     Invalid(
+        "a value with a word more in a branch",
+        """
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            def __init__(self, channels, flip=False):
+                super().__init__()
+                self.channels, self.flip = channels, flip
+
+            def forward(self, x):
+                if self.flip:
+                    x = x[:, torch.arange(self.num_channels - 1, -1, -1)]
+                return x[:, : self.channels // 2]
+        """,
+        ((11, "`self.num_channels` is set nowhere in `Coupling` or its bases: it has `channels`"),),
+    ),
+    Invalid(
         "a name of an older version in the text of the object, and in its length",
         """
         from torch import nn

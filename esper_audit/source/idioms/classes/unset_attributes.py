@@ -91,6 +91,16 @@ def is_closed_module(definition: ast.ClassDef, file: FileView) -> bool:
     return file.once(class_table).family(definition).is_module
 
 
+def is_value_for(use: AttributeUse, meant: str, definition: ast.ClassDef, file: FileView) -> bool:
+    """Return whether an attribute is read as a value, and a value of the class has a similar name.
+
+    A call may be of an option that a class which was taken over left out.
+    """
+    above = file.parent(use.node)
+    is_called = isinstance(above, ast.Call) and above.func is use.node
+    return not is_called and bool(file.once(class_table).family(definition).bindings(meant))
+
+
 def is_method_of_mixin(
     use: AttributeUse, meant: str, definition: ast.ClassDef, file: FileView
 ) -> bool:
