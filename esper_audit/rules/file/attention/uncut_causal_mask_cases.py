@@ -157,6 +157,26 @@ VALID = (
 
 INVALID = (
     Invalid(
+        "a mask that a function makes for the constructor",
+        """
+        import torch
+        from torch import nn
+
+        def triangle(n):
+            return torch.ones(n, n).tril().bool()
+
+        class Decoder(nn.Module):
+            def __init__(self, longest):
+                super().__init__()
+                self.register_buffer("seen", triangle(longest))
+
+            def forward(self, scores):
+                scores = scores.masked_fill(self.seen.logical_not(), float("-inf"))
+                return torch.softmax(scores, -1)
+        """,
+        ((13, MESSAGE.format("self.seen")),),
+    ),
+    Invalid(
         "no cut anywhere",
         """
         import torch

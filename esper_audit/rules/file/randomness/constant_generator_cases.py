@@ -117,12 +117,20 @@ INVALID = (
                 stream.manual_seed(17)
                 return data.DataLoader(self.rows, size, shuffle=shuffle, generator=stream)
 
+            def keep(self):
+                self.draws = torch.Generator()
+                self.draws.manual_seed(3)
+
+            def drawn(self):
+                return data.RandomSampler(self.rows, generator=self.draws)
+
             def balanced(self, weights):
                 return WeightedRandomSampler(weights, 64, generator=torch.Generator().manual_seed(5))
         """,
         (
             (8, ORDERED.format("stream.manual_seed(17)", "DataLoader")),
-            (12, ORDERED.format("torch.Generator().manual_seed(5)", "WeightedRandomSampler")),
+            (13, ORDERED.format("self.draws.manual_seed(3)", "RandomSampler")),
+            (19, ORDERED.format("torch.Generator().manual_seed(5)", "WeightedRandomSampler")),
         ),
     ),
     Invalid(

@@ -28,7 +28,7 @@ def mask_uses(made: ast.Call, file: FileView) -> list[Use]:
     for None and its sizes apply nothing.
     """
     found: list[Use] = []
-    for place in _places(made, file):
+    for place in mask_places(made, file):
         functions = file.functions(place)
         names = _held_at(place, file) if functions else []
         uses = [use for name in names for use in _reads(name, functions[-1], file)]
@@ -38,11 +38,11 @@ def mask_uses(made: ast.Call, file: FileView) -> list[Use]:
 
 def holders(made: ast.Call, file: FileView) -> list[str]:
     """Return the local names and attributes (`self.x`) that hold the mask of a call."""
-    places = (place for place in _places(made, file) if file.functions(place))
+    places = (place for place in mask_places(made, file) if file.functions(place))
     return [name for place in places for name in _held_at(place, file)]
 
 
-def _places(made: ast.Call, file: FileView) -> list[ast.Call]:
+def mask_places(made: ast.Call, file: FileView) -> list[ast.Call]:
     """Return the call that makes a mask, or the calls of the function that returns it."""
     functions = file.functions(made)
     statement = file.enclosing(made)[-1]

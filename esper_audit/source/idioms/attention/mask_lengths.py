@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from esper_audit.source.idioms.attention.causal_masks import mask_places
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
 from esper_audit.source.syntax.file_view import FileView
@@ -13,7 +14,15 @@ NORMALISING = frozenset({"softmax", "log_softmax", "scaled_dot_product_attention
 
 
 def is_as_long_as_given(made: ast.Call, file: FileView) -> bool:
-    """Return whether a constructor makes a mask of the length that an argument of its own says."""
+    """Return whether a constructor makes a mask of the length that an argument of its own says.
+
+    A function of the file may make it for the constructor.
+    """
+    places = [place for place in mask_places(made, file) if file.functions(place)]
+    return bool(places) and all(_is_sized_by_constructor(place, file) for place in places)
+
+
+def _is_sized_by_constructor(made: ast.Call, file: FileView) -> bool:
     function = file.functions(made)[-1]
     if function.name != "__init__":
         return False

@@ -65,9 +65,14 @@ def is_constant_seed(seed: ast.expr, file: FileView) -> bool:
 
 
 def shuffler_of(seeding: ast.Call, file: FileView) -> ast.Call | None:
-    """Return the sampler or shuffling loader that the function around a seeding gives the generator."""
+    """Return the sampler or shuffling loader that the function around a seeding gives the generator.
+
+    An attribute may go there in any method of the class.
+    """
     seeded = seeded_name(seeding, file)
-    for call in scan(file.functions(seeding)[-1], {ast.Call}):
+    classes = [d for d in file.definitions(seeding) if isinstance(d, ast.ClassDef)]
+    is_kept = seeded.startswith("self.") and bool(classes)
+    for call in scan(classes[-1] if is_kept else file.functions(seeding)[-1], {ast.Call}):
         assert isinstance(call, ast.Call)
         given = {k.arg: k.value for k in call.keywords if k.arg is not None}
         generator = given.get("generator")
