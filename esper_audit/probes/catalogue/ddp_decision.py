@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
@@ -18,7 +19,7 @@ VIEWS = ((True, True), (False, False), (True, False), (False, True))
 class DdpDecision(Probe[Decision]):
     """Two ranks with different evidence take the same decision.
 
-    What: two processes of a gloo group decide four times: with evidence for yes on both ranks, on neither,
+    What: two processes of a gloo group decide four times in a row: with evidence for yes on both ranks, on neither,
     and on each rank alone. Both ranks must answer, with the same answer.
 
     Why: a network whose architecture differs between ranks cannot be trained. A gate that each rank judges
@@ -42,8 +43,8 @@ class DdpDecision(Probe[Decision]):
     def measure(self, subject: Decision, state: str) -> Iterator[Reading]:
         """Let two ranks decide on every pair of views."""
         decided: set[Answer] = set()
-        for views in VIEWS:
-            answers = _decide(subject, state, views)
+        tasks = [partial(_decide, subject, state, views) for views in VIEWS]
+        for views, answers in zip(VIEWS, run_on_two_ranks(tasks), strict=False):
             failed = [answer for answer in answers if isinstance(answer, str)]
             witness: dict[str, Plain] = {
                 f"rank_{rank}": f"saw {view}, {answer}"
@@ -57,9 +58,6 @@ class DdpDecision(Probe[Decision]):
         yield Reading("depends", float(len(decided) == WORLD))
 
 
-def _decide(subject: Decision, state: str, views: tuple[bool, bool]) -> list[Answer]:
-    def work(rank: int) -> bool:
-        evidence = subject.yes if views[rank] else subject.no
-        return bool(subject.decide(subject.at(state), evidence))
-
-    return run_on_two_ranks(work)
+def _decide(subject: Decision, state: str, views: tuple[bool, bool], rank: int) -> bool:
+    evidence = subject.yes if views[rank] else subject.no
+    return bool(subject.decide(subject.at(state), evidence))

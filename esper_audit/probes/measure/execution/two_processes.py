@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -23,10 +23,11 @@ START_SECONDS = 8.0
 Answer = bool | str
 
 
-def run_on_two_ranks(work: Callable[[int], bool]) -> list[Answer]:
-    """Return the result of `work(rank)` of each rank, or the reason as text if a rank has none.
+def run_on_two_ranks(tasks: Sequence[Callable[[int], bool]]) -> Iterator[list[Answer]]:
+    """Yield the results of `task(rank)` of both ranks for each task, or the reason if a rank has none.
 
-    The ranks are forked, so that `work` need not be picklable.
+    The tasks after one without a result are left out. The ranks are forked, so that a task need not be
+    picklable.
     """
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="esper-audit-ranks-") as folder:
@@ -35,16 +36,21 @@ def run_on_two_ranks(work: Callable[[int], bool]) -> list[Answer]:
         for rank in range(WORLD):
             receiver, sender = context.Pipe(duplex=False)
             process = context.Process(
-                target=_run_rank, args=(rank, store, sender, work), daemon=True
+                target=_run_rank, args=(rank, store, sender, tasks), daemon=True
             )
             process.start()
             sender.close()
             ends.append(receiver)
             processes.append(process)
-        answers = [_answer(receiver) for receiver in ends]
-        for process in processes:
-            _kill(process)
-        return answers
+        try:
+            for _ in tasks:
+                answers = [_answer(receiver) for receiver in ends]
+                yield answers
+                if any(isinstance(answer, str) for answer in answers):
+                    return
+        finally:
+            for process in processes:
+                _kill(process)
 
 
 def _answer(receiver: Connection) -> Answer:
@@ -62,7 +68,9 @@ def _kill(process: BaseProcess) -> None:
     process.join()
 
 
-def _run_rank(rank: int, store: str, sender: Connection, work: Callable[[int], bool]) -> None:
+def _run_rank(
+    rank: int, store: str, sender: Connection, tasks: Sequence[Callable[[int], bool]]
+) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(rank)
     timeout = timedelta(seconds=TIMEOUT_SECONDS)
@@ -70,7 +78,11 @@ def _run_rank(rank: int, store: str, sender: Connection, work: Callable[[int], b
         "gloo", init_method=f"file://{store}", rank=rank, world_size=WORLD, timeout=timeout
     )
     try:
-        sender.send(bool(work(rank)))
+        # A group of its own: a collective that one rank leaves out must not meet one of the next task.
+        between = dist.new_group(timeout=timedelta(seconds=TIMEOUT_SECONDS + START_SECONDS))
+        for task in tasks:
+            sender.send(bool(task(rank)))
+            dist.barrier(between)
         # Waits to be killed, because the other rank may still be connecting to this one.
         time.sleep(TIMEOUT_SECONDS + START_SECONDS)
     # Any error is the answer of the rank; exiting at once lets the other rank fail without a timeout.
