@@ -12,7 +12,7 @@ from functools import cache
 import msgspec
 
 from esper_audit.findings.finding import Category, Severity
-from esper_audit.findings.probe_record import ProbeRecord, Verdict
+from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.findings.shard import Shard
 from esper_audit.probes.probe import unit_id
 from esper_audit.probes.sandbox.outcome import JOURNAL
@@ -117,11 +117,16 @@ def measure_batch(root: str, source: str, chosen: list[list[str]], seconds: floa
     found = {unit.id: unit for unit in _declared_units(root, source, wanted)}
     seed_streams(0)  # the seed is one of the settings
     before = process_settings()
+    places: dict[str, tuple[DefinitionPlace, ...]] = {}
     with open(os.path.join(os.environ["TMPDIR"], JOURNAL), "wb", buffering=0) as file:
         for group in chosen:
-            places = definition_places(found[group[0]].subject, root)
+            subject = found[group[0]].subject
+            if subject.name not in places:
+                places[subject.name] = definition_places(subject, root)
             for record in _measure_group([found[name] for name in group], seconds):
-                file.write(encode_message(msgspec.structs.replace(record, places=places)))
+                file.write(
+                    encode_message(msgspec.structs.replace(record, places=places[subject.name]))
+                )
             if process_settings() != before:
                 return
 

@@ -64,14 +64,28 @@ def _definition_place(thing: object, root: str, below: str) -> DefinitionPlace |
         thing = inspect.unwrap(thing)
     if not isinstance(thing, (type, FunctionType)):
         return None
-    try:
-        file = os.path.abspath(inspect.getsourcefile(thing) or "")
-        lines, first = inspect.getsourcelines(thing)
-    except (OSError, TypeError):
-        return None
-    if not file.startswith(below) or INSTALLED in file.removeprefix(below).split(os.sep):
+    file, first, count = _source_lines(thing)
+    if (
+        not count
+        or not file.startswith(below)
+        or INSTALLED in file.removeprefix(below).split(os.sep)
+    ):
         return None
     path = os.path.relpath(file, root)
     symbol = thing.__qualname__.removesuffix(".<lambda>").removesuffix("<lambda>")
     symbol = symbol.replace(LOCAL, "")
-    return DefinitionPlace(path.replace(os.sep, "/"), first, first + len(lines) - 1, symbol)
+    return DefinitionPlace(path.replace(os.sep, "/"), first, first + count - 1, symbol)
+
+
+@functools.cache
+def _source_lines(thing: type | FunctionType) -> tuple[str, int, int]:
+    """Return the file, first line and number of lines of a definition, without lines if it has no source.
+
+    Once in a process: the whole file is parsed for it.
+    """
+    try:
+        file = os.path.abspath(inspect.getsourcefile(thing) or "")
+        lines, first = inspect.getsourcelines(thing)
+    except (OSError, TypeError):
+        return "", 0, 0
+    return file, first, len(lines)

@@ -23,8 +23,8 @@ START_SECONDS = 8.0
 Answer = bool | str
 
 
-def run_on_two_ranks(tasks: Sequence[Callable[[int], bool]]) -> Iterator[list[Answer]]:
-    """Yield the results of `task(rank)` of both ranks for each task, or the reason if a rank has none.
+def run_on_two_ranks(tasks: Sequence[Callable[[int], bool]]) -> list[list[Answer]]:
+    """Return the results of `task(rank)` of both ranks for each task, or the reason if a rank has none.
 
     The tasks after one without a result are left out. The ranks are forked, so that a task need not be
     picklable.
@@ -42,15 +42,18 @@ def run_on_two_ranks(tasks: Sequence[Callable[[int], bool]]) -> Iterator[list[An
             sender.close()
             ends.append(receiver)
             processes.append(process)
-        try:
-            for _ in tasks:
-                answers = [_answer(receiver) for receiver in ends]
-                yield answers
-                if any(isinstance(answer, str) for answer in answers):
-                    return
-        finally:
-            for process in processes:
-                _kill(process)
+        answers = [*_answers(ends, len(tasks))]
+        for process in processes:
+            _kill(process)
+        return answers
+
+
+def _answers(ends: Sequence[Connection], tasks: int) -> Iterator[list[Answer]]:
+    for _ in range(tasks):
+        answers = [_answer(receiver) for receiver in ends]
+        yield answers
+        if any(isinstance(answer, str) for answer in answers):
+            return
 
 
 def _answer(receiver: Connection) -> Answer:
