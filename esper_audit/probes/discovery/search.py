@@ -39,6 +39,9 @@ MOST_CALLS = 320
 MOST_CALLS_OF_INPUT = 32  # with one first argument
 MOST_REPAIRS = 5  # of one call, one after the other
 MOST_WORKING_BUILDS = 6
+MOST_FAILURES = (
+    8  # of the calls of a module, which other arguments of its constructor are read from
+)
 # Processor seconds, which do not depend on what else the machine does.
 BUILD_SECONDS = 3.0
 CALL_SECONDS = 2.5
@@ -70,7 +73,9 @@ class _Search:
         )
         self.best = TrialResult(Recipe(target, origin=self.origin), Stage.FOUND)
         self.calls = self.most_calls = 0
-        self.call_failure: TrialFailure | None = None  # of the last module that was built
+        self.call_failures: dict[
+            str, TrialFailure
+        ] = {}  # of the last module that was built, by text
         self.call_deadline = self.deadline = 0.0
 
     def run(self) -> TrialResult:
@@ -144,10 +149,11 @@ class _Search:
             module, failure = attempt_build(recipe)
             if module is not None:
                 working += 1
-                before, self.call_failure = time.process_time(), None
+                before, self.call_failures = time.process_time(), {}
                 yield recipe, module
                 deadline += time.process_time() - before
-                lacking = search.lacking_in_call(arguments, self.call_failure)
+                failures = [*self.call_failures.values()][:MOST_FAILURES]
+                lacking = [a for one in failures for a in search.lacking_in_call(arguments, one)]
                 others = search.alternatives(arguments), search.optional(arguments)
                 pending = [*lacking, *pending, *others[0], *others[1]]
             elif failure is not None:
@@ -184,7 +190,6 @@ class _Search:
                 attempt = self._repaired(replace(recipe, call=arguments), module)
                 if attempt.stage is Stage.RUN:
                     return attempt
-                self.call_failure = self.call_failure or attempt.failure
                 if attempt.stage is Stage.FED or not result.reason:
                     result = attempt
                 if self._is_spent() or (distance and result.stage is Stage.FED):
@@ -210,6 +215,8 @@ class _Search:
             if result.stage is not Stage.BUILT:
                 return result
             first = first or result
+            if result.failure is not None:
+                self.call_failures.setdefault(result.failure.sentence(), result.failure)
             if result.failure is not None and depth < MOST_REPAIRS:
                 forward = self.function if self.is_function else module.forward
                 repairs = (

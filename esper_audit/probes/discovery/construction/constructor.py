@@ -192,18 +192,14 @@ class ConstructorSearch:
                     made = namespace_call(self.kind, name, lacking[2], self._guesses)
                     yield arguments.with_value(name, made)
 
-    def lacking_in_call(
-        self, arguments: Arguments, failure: TrialFailure | None
-    ) -> Iterator[Arguments]:
+    def lacking_in_call(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield the arguments with a module in them that has what a call of the built module wants of it."""
-        if failure is None:
-            return
+        yield from self._completed(arguments, failure)
         yield from self.lacking_attribute(arguments, failure)
         for name in failure.names if NOT_A_SEQUENCE.search(failure.message) else ():
             if name in arguments.kwargs:
                 yield from of_other_form(arguments, name, failure)
         yield from with_modules(arguments, failure)
-        yield from self._completed(arguments, failure)
         if OTHER_LAYER.search(failure.message):
             layers = [k for k, v in arguments.kwargs.items() if is_layer(v)]
             yield from (one for k in layers for one in self._alternatives(arguments, str(k)))
