@@ -73,6 +73,19 @@ VALID = (
         """,
     ),
     Valid(
+        "rows of a forward with a lower bound, and rows that are only returned",
+        """
+        import torch
+        from torch import nn
+
+
+        class Prototypes(nn.Module):
+            def forward(self, rows, keys):
+                unit = rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+                return 16.0 * unit @ keys.t(), keys / keys.norm(dim=-1, keepdim=True)
+        """,
+    ),
+    Valid(
         "a tensor before and after something is added, and a share of its own total",
         """
         import torch
@@ -496,6 +509,37 @@ INVALID = (
             (11, UNGUARDED.format("torch.div(lr, host.norm())", "host.norm()")),
         ),
         options={"any_numerator": True},
+    ),
+    Invalid(
+        "rows of a forward without annotations, scaled before the product",
+        """
+        import torch
+        from torch import nn
+
+
+        class Prototypes(nn.Module):
+            def __init__(self, width, classes):
+                super().__init__()
+                self.weight = nn.Parameter(torch.randn(classes, width))
+                self.scale = 16.0
+
+            def forward(self, rows):
+                unit = rows / rows.norm(dim=-1, keepdim=True)
+                return self.scale * unit @ self.weight.t()
+
+
+        class Compared(nn.Module):
+            def forward(self, left, right):
+                left = left / torch.linalg.vector_norm(left, dim=-1, keepdim=True)
+                return torch.einsum("bid,bjd->bij", left / 0.07, right)
+        """,
+        (
+            (12, "`rows / rows.norm(dim=-1, keepdim=True)` is NaN for the zero vector"),
+            (
+                18,
+                "`left / torch.linalg.vector_norm(left, dim=-1, keepdim=True)` is NaN for the zero vector",
+            ),
+        ),
     ),
     Invalid(
         "rows that a caller passes over their own norm, for which a row of zeros is usual",
