@@ -129,7 +129,7 @@ class ArgumentModifiedInPlace(Rule):
         if not flows.is_internal(function) and (not calls or is_entry):
             yield from self._violations(write, function, file)
             return
-        if depth == DEPTH and not self.options.expected and is_filling(write, function):
+        if depth == DEPTH and not self.options.expected and is_filling(write, function, flows):
             return
         for call, caller in calls:
             if caller.name == "__call__":

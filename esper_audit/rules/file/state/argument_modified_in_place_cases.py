@@ -411,6 +411,35 @@ VALID = (
 
 INVALID = (
     Invalid(
+        "labels of a batch that a helper bounds",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+        def span_loss(logits, labels):
+            labels = labels.squeeze(-1) if labels.dim() > 1 else labels
+            labels.clamp_(0, logits.size(1))
+            return F.cross_entropy(logits, labels, ignore_index=logits.size(1))
+
+        def bounded(values):
+            values.clamp_(0, 1)
+            return values.mean()
+
+        class Span(nn.Module):
+            def forward(self, states, labels=None):
+                logits = self.out(states)
+                return span_loss(logits, labels)
+        """,
+        (
+            (
+                16,
+                (
+                    "`span_loss(logits, labels)` in `forward` changes the caller's `labels`. Write into a copy."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
         "an item that is taken out of the caller's batch",
         """
         import torch

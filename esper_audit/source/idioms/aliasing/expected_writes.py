@@ -88,6 +88,17 @@ def is_expected_of(
     return called in BOUNDING_METHODS or is_returned or bool(_returned_with(write, function))
 
 
+def _is_given_by_forward(write: ArgumentWrite, function: Function, flows: ArgumentFlows) -> bool:
+    """Return whether a forward of the file passes what it is given itself for the argument."""
+    names = [p.arg for p in parameters(function.args)]
+    at = names.index(write.parameter) if write.parameter in names else len(names)
+    return any(
+        caller.name == "forward" and dotted(given) in {p.arg for p in parameters(caller.args)}
+        for call, caller in flows.callers(function)
+        for given in call.args[at : at + 1]
+    )
+
+
 def _returned_with(write: ArgumentWrite, function: Function) -> set[str]:
     """Return the names that a tuple hands back together with the argument, empty if none does."""
     found: set[str] = set()
@@ -175,11 +186,15 @@ def _is_random_fill(write: ArgumentWrite, function: Function) -> bool:
     )
 
 
-def is_filling(write: ArgumentWrite, function: Function) -> bool:
-    """Return whether a helper assigns the same constant to some places each time."""
+def is_filling(write: ArgumentWrite, function: Function, flows: ArgumentFlows) -> bool:
+    """Return whether a helper assigns the same constant to some places each time.
+
+    One that binds the name again may have a copy, unless a forward passes what it is given itself.
+    """
     value = write.node.value if isinstance(write.node, ast.Assign) else None
     is_own = isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name)
-    return isinstance(value, ast.Constant) or is_own or _bindings(write, function) > 0
+    is_bound = _bindings(write, function) > 0 and not _is_given_by_forward(write, function, flows)
+    return isinstance(value, ast.Constant) or is_own or is_bound
 
 
 def is_of_callee(write: ArgumentWrite, resolve: Resolve) -> bool:
