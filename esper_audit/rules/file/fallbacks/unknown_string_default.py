@@ -88,7 +88,7 @@ def _of_branches(node: ast.If, file: FileView) -> Iterator[Violation]:
     last = dispatch.otherwise[-1]
     made = [_made(block[-1]) for block in (*dispatch.blocks, dispatch.otherwise)]
     is_given = any(dispatch.subject == p.arg for p in parameters(functions[-1].args))
-    if is_given and len(dispatch.values) >= FEWEST and all(made) and len(dispatch.otherwise) == 1:
+    if is_given and len(dispatch.blocks) >= FEWEST and all(made) and len(dispatch.otherwise) == 1:
         code = quoted(file.code(last))
         yield Violation(last, OTHERS.format(code, dispatch.subject))
 

@@ -20,6 +20,11 @@ VALID = (
                 return nn.LayerNorm(width)
             raise ValueError(kind)
 
+        def pooled(kind, width):
+            if kind in ("mean", "average"):
+                return nn.AvgPool1d(width)
+            return nn.MaxPool1d(width)
+
         def place(kind):
             if kind == "left":
                 return -1
