@@ -70,8 +70,9 @@ class ModuleAttributeShadowsMethod(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "37 of 38 by readers in 152 packages, without procedures and conversions; 20 of 21 in the "
-        "last 65 unseen packages, before mending on them"
+        "37 of 38 by readers in 152 packages, without procedures and conversions; 20 of 21 in the last 65 "
+        "unseen packages, before mending on them; 1 of 1 attribute with the name of a conversion in 420 "
+        "packages, without `cpu` and `cuda`, by their author"
     )
     triggers = Triggers(
         attributes=MODULE_METHODS,

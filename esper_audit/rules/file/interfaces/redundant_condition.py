@@ -80,8 +80,9 @@ class RedundantCondition(Rule):
     severity = Severity.P3
     roles = OUTSIDE_TESTS
     precision = (
-        "17 of 17 by a reader in 133 packages, after mending on them (pypose, deepchem, rl4co, "
-        "vissl); 2 of 2 in the last 65 unseen packages, before mending on them"
+        "17 of 17 by a reader in 133 packages, after mending on them (pypose, deepchem, rl4co, vissl); 2 "
+        "of 2 in the last 65 unseen packages, before mending on them; of ways for None below a return for "
+        "None 3 of 3 in 420 packages, by their author"
     )
     triggers = Triggers(
         nodes=frozenset({"FunctionDef"}),

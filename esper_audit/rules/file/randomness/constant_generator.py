@@ -61,8 +61,8 @@ class ConstantGenerator(Rule):
     severity = Severity.P2
     roles = OUTSIDE_TESTS
     precision = (
-        "0 of 0 in 69 packages, after mending on them; generators of other libraries are an "
-        "option; no finding in the last 65 unseen packages"
+        "0 of 0 in 69 packages, after mending on them; generators of other libraries are an option; no "
+        "finding in the last 65 unseen packages; no finding in 100 packages as widened since"
     )
     triggers = Triggers(calls=frozenset({"manual_seed", "default_rng", "RandomState", "Random"}))
 
