@@ -35,7 +35,7 @@ QUIET = [
 LOOPS = RULES & {
     *("softmax-before-cross-entropy", "accumulation-without-mean", "frozen-optimizer"),
     *("train-mode-not-restored", "test-set-drop-last", "average-keeps-graph", "ema-never-updates"),
-    *("sampler-epoch-never-set", "optimizer-before-replacement", "optimizer-state-not-restored"),
+    *("sampler-epoch-never-set", "optimizer-before-replacement", "saved-state-not-restored"),
     *("module-attribute-shadows-method", "missing-zero-grad", "loss-keeps-graph", "unscaled-clip"),
     *("clip-after-step", "scheduler-before-optimizer", "evaluation-in-train-mode"),
 }

@@ -44,6 +44,7 @@ PARAMETERLESS = re.compile(
     r"(?<!With)Loss$|^(Adaptive)?(Avg|Max|LP)Pool|^(Log)?Softm(ax|in)|Dropout|Pad\dd$|^(Identity|Flatten|Unflatten"
     r"|ReLU6?|LeakyReLU|ELU|SELU|CELU|GELU|SiLU|Mish|Sigmoid|Tanh|Hard\w+|LogSigmoid|Softplus|Upsample)$"
 )
+LIST_METHODS = frozenset({"append", "insert"})
 PLAIN_ATTRIBUTES = frozenset({"requires_grad", "data", "grad", "training", "config"})
 
 
@@ -154,6 +155,9 @@ def _effect_of_call(call: ast.Call, module: str, file: FileView) -> str:
         return ""
     if call.func.attr == "to" and _is_meta(call):
         return "has no parameters with data any more"
+    if call.func.attr in LIST_METHODS and receiver != module:
+        is_added = any(_makes_module(argument, file) for argument in call.args)
+        return "has new parameters" if is_added else ""
     if call.func.attr == "load_state_dict":
         is_assigned = any(k.arg == "assign" and is_constant(k.value, True) for k in call.keywords)
         return "has the loaded tensors for parameters" if is_assigned else ""

@@ -96,9 +96,9 @@ def gets_unused_optimizer(function: Function, file: FileView) -> bool:
 
 
 def is_of_training(owner: ast.expr, file: FileView) -> bool:
-    """Return whether an object is a scheduler or a gradient scaler, which only a resume restores."""
+    """Return whether an object is an optimizer, a scheduler or a gradient scaler, as a resume restores."""
     origins = file.once(Constructors).of(owner)
-    return is_scheduler(origins) or is_scaler(origins)
+    return is_scheduler(origins) or is_scaler(origins) or is_trained_with(owner, file)
 
 
 def same_home(function: Function, other: Function, file: FileView) -> bool:

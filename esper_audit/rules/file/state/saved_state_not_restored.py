@@ -1,4 +1,4 @@
-"""The rule `optimizer-state-not-restored`: a resumed run goes on with an optimizer that was born anew."""
+"""The rule `saved-state-not-restored`: a resumed run leaves out a part of what was saved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
-from esper_audit.rules.file.state import optimizer_state_not_restored_cases as cases
+from esper_audit.rules.file.state import saved_state_not_restored_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.state.saved_objects import (
@@ -17,7 +17,6 @@ from esper_audit.source.idioms.state.saved_objects import (
     gets_unused_optimizer,
     is_loader,
     is_of_training,
-    is_trained_with,
     is_written_key,
     restored_states,
     same_home,
@@ -28,18 +27,19 @@ from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name, text_of
 
 
-class OptimizerStateNotRestored(Rule):
-    """A resumed run goes on with an optimizer that was born anew.
+class SavedStateNotRestored(Rule):
+    """A resumed run leaves out a part of what was saved.
 
-    What: a function saves the state of an optimizer under a key, and the function of the same class or
-    module that loads the checkpoint restores the model and where the run was (a scheduler, a scaler, a
-    counter on the object), or is given the optimizer, while no code of the file reads that key.
+    What: a function saves the state of an optimizer, a scheduler or a gradient scaler under a key, and the
+    function of the same class or module that loads the checkpoint restores the model and another part of
+    the run (one of these, or a counter on the object), or is given the optimizer, while no code of the
+    file reads that key.
 
-    Why: the moments start at zero. The loss jumps at each resume, and a run in pieces ends elsewhere than
-    a run in one piece, without an error.
+    Why: the moments start at zero, or the schedule from its beginning. The loss jumps at each resume, and
+    a run in pieces ends elsewhere than a run in one piece, without an error.
 
     Quiet: loaders for inference, which restore the model alone; a key that the file reads anywhere; an
-    optimizer that is restored by another key; a checkpoint that is handed on.
+    object that is restored by another key; a checkpoint that is handed on.
 
     Tickets: real code
     """
@@ -55,7 +55,7 @@ class OptimizerStateNotRestored(Rule):
     INVALID = cases.INVALID
 
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
-        """Report the first object that a loader restores where it forgets the optimizer."""
+        """Report the first object that a loader restores where it forgets another one."""
         functions = file.functions(node) if isinstance(node, ast.Call) else []
         if not functions or not is_loader(functions[-1], file):
             return
@@ -66,7 +66,7 @@ class OptimizerStateNotRestored(Rule):
             if saver is functions[-1] or not same_home(saver, functions[-1], file):
                 continue
             saved = saved_states(saver, file)
-            lost = _lost_optimizer(saved, file)
+            lost = _lost_state(saved, file)
             if lost is not None and _resumes(functions[-1], restored, saved, file):
                 yield Violation(node, _message(lost, saver))
                 return
@@ -75,14 +75,14 @@ class OptimizerStateNotRestored(Rule):
 def _message(lost: SavedState, saver: Function) -> str:
     return (
         f"`{saver.name}` saves `{text_of(lost.owner)}` as {lost.key!r}, and nothing restores it: a resumed run "
-        f"starts with an empty state of the optimizer. Restore it here"
+        f"begins it anew. Restore it here"
     )
 
 
-def _lost_optimizer(saved: list[SavedState], file: FileView) -> SavedState | None:
-    """Return the saved optimizer that nothing in the file restores, None if there is none."""
+def _lost_state(saved: list[SavedState], file: FileView) -> SavedState | None:
+    """Return the saved part of a run that nothing in the file restores, None if there is none."""
     for state in saved:
-        if not is_trained_with(state.owner, file):
+        if not is_of_training(state.owner, file):
             continue
         places = (c for c in file.nodes(ast.Constant) if c.value == state.key)
         methods = (c.func for c in file.calls(LOADING) if isinstance(c.func, ast.Attribute))

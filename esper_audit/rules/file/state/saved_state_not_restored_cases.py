@@ -1,13 +1,10 @@
-"""The cases of `optimizer-state-not-restored`."""
+"""The cases of `saved-state-not-restored`."""
 
 from __future__ import annotations
 
 from esper_audit.rules.rule import Invalid, Valid
 
-MESSAGE = (
-    "`{}` saves `{}` as {!r}, and nothing restores it: a resumed run starts with an empty state of the "
-    "optimizer. Restore it here"
-)
+MESSAGE = "`{}` saves `{}` as {!r}, and nothing restores it: a resumed run begins it anew. Restore it here"
 
 VALID = (
     Valid(
