@@ -60,7 +60,7 @@ def read_ticket_text(text: str) -> Origin:
     if ticket.is_severity_unexplained:
         raise TicketError(
             f"{_line(root, ['severity'])}: severity: differs from {ticket.proposed_severity}, which the"
-            " check proposes, without a reason; add `severity_reason`"
+            " check proposes, without a reason. Add `severity_reason`."
         )
     return Origin(ticket, text, value)
 
@@ -91,7 +91,7 @@ def _located(message: str, root: yaml.Node | None) -> str:
     elif named is not None and named["key"] in _keys_at(path, root):
         path.append(named["key"])
     elif NOT_TEXT.match(problem):
-        problem = f"{problem}; put it in quotes"
+        problem = f"{problem}. Put it in quotes."
     for pattern, name in PATTERN_NAMES.items():
         problem = problem.replace(f"`str` matching regex {_regex(pattern)!r}", name)
     return f"{_line(root, path)}: {_dotted(path)}: {problem}"

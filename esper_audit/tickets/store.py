@@ -96,7 +96,7 @@ class TicketStore:
 
         if os.path.lexists(path):
             raise TicketError(
-                f"{relative_path(path)}:1: id: there is a ticket with this id already"
+                f"{relative_path(path)}:1: id: there is a ticket with this id already. Choose another id."
             )
         content: dict[str, Any] = msgspec.to_builtins(ticket)
         write_file(path, ("\n".join(mapping_lines(content)) + "\n").encode())

@@ -88,7 +88,7 @@ class Ticket(
         ids = [claim.id for claim in self.claims]
         repeated = sorted({one for one in ids if ids.count(one) > 1})
         if repeated:
-            raise ValueError(f"`claims`: duplicate id {repeated[0]}; give each claim a unique id")
+            raise ValueError(f"`claims`: duplicate id {repeated[0]}. Give each claim a unique id.")
 
     @property
     def is_severity_unexplained(self) -> bool:
@@ -121,7 +121,7 @@ class Ticket(
         if status not in MOVES[self.status]:
             allowed = ", ".join(sorted(MOVES[self.status]))
             raise TicketError(
-                f"{self.id}: cannot change from {self.status} to {status}; allowed: {allowed}"
+                f"{self.id}: cannot change from {self.status} to {status} (allowed: {allowed})"
             )
         missing = self.missing_evidence(status) if status in NEEDS_EVIDENCE else ""
         if missing:

@@ -287,7 +287,7 @@ def test_a_resolution_is_written_with_its_history_and_keeps_the_finding_quiet(
     again = ticket(project, "resolve", name, "--kind", "fixed", "--evidence", "x")
     assert (
         again.returncode,
-        "cannot change from wont-fix to fixed; allowed: open" in again.stderr,
+        "cannot change from wont-fix to fixed (allowed: open)" in again.stderr,
     ) == (
         2,
         True,

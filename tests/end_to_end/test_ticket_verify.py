@@ -252,7 +252,7 @@ def test_json_says_the_same(tree: Path) -> None:
         ),
         ("  at: blend.blend\n", "", "claims[0].at: is missing", 11),
         ("  at: blend.blend", "  at: 'blend blend'", "claims[0].at: Expected an address:", 15),
-        ("- id: C2", "- id: C1", "claims: `claims`: duplicate id C1; give each claim", 10),
+        ("- id: C2", "- id: C1", "claims: `claims`: duplicate id C1. Give each claim", 10),
         (
             "  expect: refuted",
             "  expect: false",

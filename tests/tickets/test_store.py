@@ -59,7 +59,7 @@ WRONG = {
     "a number for a word": (
         "lines: '3'",
         "lines: 3",
-        ":15: locations[0].lines: Expected `str`, got `int`; put it in quotes",
+        ":15: locations[0].lines: Expected `str`, got `int`. Put it in quotes.",
     ),
     "invalid YAML": (
         "title:",
@@ -75,7 +75,7 @@ WRONG = {
     "a severity without reason": (
         "severity: P3",
         "severity: P1",
-        ":4: severity: differs from P3, which the check proposes, without a reason; add `severity_reason`",
+        ":4: severity: differs from P3, which the check proposes, without a reason. Add `severity_reason`.",
     ),
     "a tag": (
         "status: open",

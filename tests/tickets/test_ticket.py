@@ -50,7 +50,9 @@ def test_a_status_changes_only_where_the_table_allows(before: Status, after: Sta
             date=DAY, by="jo", before=before, after=after, why="because"
         )
     else:
-        with pytest.raises(TicketError, match=f"cannot change from {before} to {after}; allowed: "):
+        with pytest.raises(
+            TicketError, match=rf"cannot change from {before} to {after} \(allowed: "
+        ):
             ticket.with_status(after, date=DAY, by="jo", why="because")
 
 
