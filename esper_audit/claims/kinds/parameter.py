@@ -10,6 +10,7 @@ from esper_audit.claims.records import ParameterClaim, ParameterUsage
 from esper_audit.claims.reply import Reply, cannot_tell, holds, refuted, stale
 from esper_audit.claims.symbol_lookup import LocatedSymbol, find_symbol
 from esper_audit.source.syntax.ast_walk import walk
+from esper_audit.source.syntax.names import defaults, parameters
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 SHOWN = 3
@@ -32,11 +33,10 @@ def answer(claim: ParameterClaim, context: ClaimContext) -> Reply:
     if function is None:
         return stale(f"{claim.of} is no function", symbol.place)
     place = f"{symbol.source.path}:{function.lineno}"
-    defaults = _defaults(function.args)
-    if claim.argument not in defaults:
+    if claim.argument not in {one.arg for one in parameters(function.args)}:
         return stale(f"{claim.of} has no parameter {claim.argument}", place)
     if claim.usage is None:
-        return _default(claim, defaults[claim.argument], place)
+        return _default(claim, defaults(function.args).get(claim.argument), place)
     return _usage(claim, function, symbol)
 
 
@@ -65,19 +65,6 @@ def _field(claim: ParameterClaim, symbol: LocatedSymbol, owner: ast.ClassDef) ->
         reason = f"{claim.of} defines no __init__ that takes {claim.argument}"
         return cannot_tell(reason, symbol.place)
     return _default(claim, field.value, f"{symbol.source.path}:{field.lineno}")
-
-
-def _defaults(arguments: ast.arguments) -> dict[str, ast.expr | None]:
-    """Return the default of each parameter, None for one without."""
-    positional = [*arguments.posonlyargs, *arguments.args]
-    missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
-    found = {
-        one.arg: value
-        for one, value in zip(positional, [*missing, *arguments.defaults], strict=True)
-    }
-    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    rest = filter(None, (arguments.vararg, arguments.kwarg))
-    return found | {one.arg: value for one, value in named} | {one.arg: None for one in rest}
 
 
 def _default(claim: ParameterClaim, value: ast.expr | None, place: str) -> Reply:

@@ -37,6 +37,7 @@ from esper_audit.probes.source_calls.constant_values import (
     drawn_tensor,
     negated,
 )
+from esper_audit.source.syntax.names import defaults, parameters
 
 CASTS = {
     "float": "float32", "double": "float64", "half": "float16",
@@ -94,18 +95,13 @@ class _Reader:
 
     def _in_function(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[StoredRecipe]:
         """Return the recipes in a function, whose parameters have their defaults."""
-        arguments = function.args
         inner = _Reader(dict(self.names), self.objects)
-        every = [*arguments.posonlyargs, *arguments.args]
-        plain = zip(every[len(every) - len(arguments.defaults) :], arguments.defaults, strict=True)
-        keyword = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        for parameter in (*every, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
-            if parameter is not None:
-                inner.forget(parameter.arg)
-        for parameter, default in (*plain, *keyword):
-            known = Unknown() if default is None else self._value_or_none(default)
+        for parameter in parameters(function.args):
+            inner.forget(parameter.arg)
+        for name, default in defaults(function.args).items():
+            known = self._value_or_none(default)
             if not isinstance(known, Unknown) and known is not None:
-                inner.names[parameter.arg] = known
+                inner.names[name] = known
         return [one for statement in function.body for one in inner.read(statement)]
 
     def forget(self, name: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, scan
+from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, names_in, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, identifiers, terminal_name
+from esper_audit.source.syntax.names import dotted, terminal_name
 
 COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 COUNTING = frozenset({"range", "count", "repeat"})
@@ -36,16 +36,16 @@ def is_fed_by(loop: ast.stmt | ast.expr, call: ast.expr) -> bool:
         name
         for target, over in _iterated(loop)
         if not _is_counting(over)
-        for name in _names(target)
+        for name in names_in(target)
     }
     assigned = [a for a in scan(loop, {ast.Assign}, NESTED_SCOPES) if isinstance(a, ast.Assign)]
     for _ in range(DEEPEST):
-        made = [a for a in assigned if not _is_creation(a.value) and taken & _names(a.value)]
-        taken |= {name for a in made for target in a.targets for name in _names(target)}
+        made = [a for a in assigned if not _is_creation(a.value) and taken & names_in(a.value)]
+        taken |= {name for a in made for target in a.targets for name in names_in(target)}
     if dotted(call.func).partition(".")[0] in taken:
         return False
     passed = [*call.args, *(keyword.value for keyword in call.keywords)]
-    return any(taken & _names(argument) for argument in passed)
+    return any(taken & names_in(argument) for argument in passed)
 
 
 def _iterated(loop: ast.stmt | ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -62,8 +62,3 @@ def _is_counting(over: ast.expr) -> bool:
 
 def _is_creation(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and terminal_name(value.func) in CREATIONS
-
-
-def _names(node: ast.expr) -> set[str]:
-    """Return the names in an expression."""
-    return {name for part in scan(node, {ast.Name}) for name in identifiers(part)}
