@@ -77,7 +77,7 @@ def _summed(evidence: float) -> float:
 def _copied(evidence: float) -> float:
     layer = nn.Linear(1, 1)
     nn.init.constant_(layer.bias, evidence)
-    ranks.agree(layer)
+    ranks.broadcast_state(layer)
     return float(layer.bias)
 
 
