@@ -157,6 +157,28 @@ VALID = (
             return torch.optim.Adam(net.parameters())
         """,
     ),
+    Valid(
+        "a method freezes all, another one lets one layer after the other train",
+        """
+        import torch
+
+        class Explainer(torch.nn.Module):
+            def _freeze(self):
+                for p in self.parameters():
+                    p.requires_grad = False
+
+            def _thaw(self, number):
+                for p in self.layers[number].parameters():
+                    p.requires_grad = True
+
+            def fit(self):
+                self._freeze()
+                opt = torch.optim.Adam(self.parameters())
+                for number in range(3):
+                    self._thaw(number)
+                    self.learn(opt)
+        """,
+    ),
 )
 INVALID = (
     Invalid(

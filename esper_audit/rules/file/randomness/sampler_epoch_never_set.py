@@ -198,7 +198,7 @@ def _loop_of_epochs(sampler: ast.Call, file: FileView) -> Loop | None:
         while isinstance(iterable, ast.Call) and iterable.args:
             iterable = iterable.args[0]
         made = constructors.made_by(iterable)
-        samplers = [k.value for call in made for k in call.keywords if k.arg == "sampler"]
+        samplers = [value for call in made for value in _samplers(call, constructors)]
         if any(sampler in constructors.made_by(value) for value in samplers):
             epochs = _loop_around(loop, file)
             if epochs is None or _is_evaluation(loop, file):
@@ -206,6 +206,18 @@ def _loop_of_epochs(sampler: ast.Call, file: FileView) -> Loop | None:
             if not _is_made_in_round(sampler, loop, epochs, file):
                 return epochs
     return None
+
+
+def _samplers(loader: ast.Call, constructors: Constructors) -> Iterator[ast.expr]:
+    """Yield the sampler of a loader, also the one inside of a batch sampler."""
+    yield from loader.args[3:4]
+    for keyword in loader.keywords:
+        if keyword.arg == "sampler":
+            yield keyword.value
+        elif keyword.arg == "batch_sampler":
+            for made in constructors.made_by(keyword.value):
+                yield from made.args[:1]
+                yield from (k.value for k in made.keywords if k.arg == "sampler")
 
 
 def _is_made_in_round(sampler: ast.Call, loop: ast.For, epochs: ast.stmt, file: FileView) -> bool:

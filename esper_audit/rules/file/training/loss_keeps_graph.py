@@ -15,7 +15,6 @@ from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradien
 from esper_audit.source.idioms.training.attached_losses import (
     KeptLoss,
     attached_part,
-    holder_of,
     is_rebound,
     kept_losses,
     loss_terms,
@@ -133,8 +132,7 @@ def _names(loss: str) -> list[str]:
 
 def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[KeptLoss]:
     """Yield the statements in loops around the calls of a function that keep the loss it returns."""
-    attached = [value for value in returned_values(function) if attached_part(value, loss)]
-    if not attached:
+    if not any(attached_part(value, loss) for value in returned_values(function)):
         return
     if _is_detached_in(function, loss):
         return
@@ -146,8 +144,7 @@ def _kept_by_callers(function: Function, loss: str, file: FileView) -> Iterator[
         yield from kept_losses(loops[-1], text_of(call), file)
         holder = statements[-1]
         if isinstance(holder, ast.Assign) and holder.value is call:
-            name = text_of(holder_of(attached[0], holder.targets[0], loss))
-            yield from kept_losses(loops[-1], name, file)
+            yield from kept_losses(loops[-1], text_of(holder.targets[0]), file)
 
 
 def _kept_by_meters(loop: ast.stmt, loss: str, file: FileView) -> Iterator[KeptLoss]:

@@ -9,7 +9,14 @@ from esper_audit.source.idioms.local_flow.following_statements import NESTED, SC
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.syntax.ast_walk import returned_values, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import defaults, dotted, is_constant, terminal_name, text_of
+from esper_audit.source.syntax.names import (
+    Function,
+    defaults,
+    dotted,
+    is_constant,
+    terminal_name,
+    text_of,
+)
 
 # Calls that take a module and keep its parameters as they are.
 HARMLESS = frozenset(
@@ -76,6 +83,24 @@ def _freezes_by_helper(statement: ast.stmt, module: str, file: FileView) -> bool
     return _freezes_by_method(statement, module, file)
 
 
+def _thaws(method: Function, file: FileView) -> bool:
+    """Return whether a method of the same class lets parameters train again."""
+    owner = next(
+        (d for d in reversed(file.definitions(method)) if isinstance(d, ast.ClassDef)), None
+    )
+    for node in scan(owner or method, {ast.Assign, ast.Call}):
+        if isinstance(node, ast.Assign) and _sets_requires_grad(node):
+            return True
+        is_switch = isinstance(node, ast.Call) and terminal_name(node.func) == "requires_grad_"
+        if (
+            is_switch
+            and isinstance(node, ast.Call)
+            and not any(is_constant(a, False) for a in node.args)
+        ):
+            return True
+    return False
+
+
 def _freezes_by_method(statement: ast.stmt, module: str, file: FileView) -> bool:
     """Return whether a statement runs a method, of its object or of one that the file makes, that freezes a part."""
     call = statement.value if isinstance(statement, ast.Expr) else None
@@ -83,7 +108,7 @@ def _freezes_by_method(statement: ast.stmt, module: str, file: FileView) -> bool
         return False
     calls, owner = file.once(LocalCalls), text_of(call.func.value)
     method = calls.target(call) or calls.method_of_object(call)
-    if method is None or not _is_part_of(module, owner):
+    if method is None or not _is_part_of(module, owner) or _thaws(method, file):
         return False
     part = f"self{module.removeprefix(owner)}"
     return any(freezes_all(inner, part, file, 0) for inner in method.body)

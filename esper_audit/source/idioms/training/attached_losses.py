@@ -105,14 +105,6 @@ def attached_part(value: ast.expr, loss: str) -> ast.expr | None:
     return None
 
 
-def holder_of(returned: ast.expr, target: ast.expr, loss: str) -> ast.expr:
-    """Return the target that holds a loss, which may be one of several results."""
-    if isinstance(returned, ast.Tuple) and isinstance(target, ast.Tuple):
-        pairs = zip(returned.elts, target.elts, strict=False)
-        return next((holder for value, holder in pairs if attached_part(value, loss)), target)
-    return target
-
-
 def _kept(statement: ast.stmt, loss: str) -> KeptLoss | None:
     """Return what a statement keeps: `a += loss`, `a = a + loss` or `a.append(loss)`."""
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
