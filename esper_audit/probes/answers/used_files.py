@@ -28,6 +28,8 @@ class UsedFiles:
         self._texts: dict[str, bytes] = {}
         self._digests: dict[str, bytes] = {}
         self._data: dict[str, dict[str, str]] = {}  # by folder and file
+        self._module_files: dict[str, str] = {}  # by path without suffix
+        self._import_roots: dict[str, str] = {}  # by folder
 
     def of(self, file: str) -> frozenset[str]:
         """Return the files that a file and what it imports consist of, by their real paths."""
@@ -107,15 +109,24 @@ class UsedFiles:
             for root in roots:
                 base = os.path.join(root, *below.split(".")) if below else root
                 names = [os.path.join(base, name) for name in statement.names]
-                yield from filter(None, map(_module_file, (base, *names)))
+                yield from filter(None, map(self._module_file, (base, *names)))
+
+    def _module_file(self, base: str) -> str:
+        """Return the file of the module or package at a path without suffix, empty if there is none."""
+        if base not in self._module_files:
+            self._module_files[base] = _module_file(base)
+        return self._module_files[base]
 
     def _roots(self, file: str, top: str) -> list[str]:
         """Return the folders from which a file may import a top-level module that is followed."""
-        root = import_root(os.path.dirname(file))
+        folder = os.path.dirname(file)
+        if folder not in self._import_roots:
+            self._import_roots[folder] = import_root(folder)
+        root = self._import_roots[folder]
         is_own = (root + os.sep).startswith(self._root + os.sep)
         if not is_own or INSTALLED & set(root.split(os.sep)):
             return [root] if file.startswith(os.path.join(root, top) + os.sep) else []
-        return list(dict.fromkeys((root, os.path.dirname(file), self._root)))
+        return list(dict.fromkeys((root, folder, self._root)))
 
     def _text(self, file: str) -> bytes:
         if file not in self._texts:
