@@ -238,6 +238,19 @@ class Coupling(nn.Module):
         return (torch.cat([a, b + self.net(a)], 1),)
 
 
+class Skipping(nn.Module):
+    """Joins its enlarged input with another one."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(in_channels, in_channels, 4, 4)
+        self.conv = nn.Conv2d(2 * in_channels, 2, 1)
+
+    def forward(self, a: Tensor, skip: Tensor) -> Tensor:
+        out: Tensor = self.conv(torch.cat([self.up(a), skip], 1))
+        return out
+
+
 class OfKinds(nn.Module):
     """Wants one of some words, which its message lists."""
 
@@ -389,7 +402,7 @@ class Spectral(nn.Module):
 
 
 FOUND = (
-    OfMaps, Wrapper, Dropping, OfExperts, Frames, Spectral,
+    Skipping, OfMaps, Wrapper, Dropping, OfExperts, Frames, Spectral,
     Table, OfPictures, Tokens, Joining, Coupling, OfKinds, Merging,
     OnTower, ByKeyword, FromSettings, OfBlocks, Depthwise, Stages, Kernel, Pyramid, Crossing,
     Named, Grid,

@@ -121,7 +121,8 @@ def _changes(message: str) -> Iterator[Change]:
     if found := INPUT_SIZE.search(message):
         yield _axis(-1, int(found[2]), int(found[1]))
         yield _axis(1, int(found[2]), int(found[1]))
-    if found := OF_SIZE.search(message):
+    found = None if JOINED.search(message) else OF_SIZE.search(message)
+    if found:
         yield _axis(-1, int(found[2]), int(found[1]))
         yield _axis(1, int(found[2]), int(found[1]))
     if found := UNEQUAL.search(message):
