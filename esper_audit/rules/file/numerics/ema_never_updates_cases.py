@@ -135,6 +135,18 @@ VALID = (
 
             def end_of_epoch(self):
                 self.rounds += 1
+
+        class Delayed:
+            def __init__(self, net, delay=0):
+                self.delay, self.calls = delay, 0
+                self.values = [p.detach().clone() for p in net.parameters()]
+
+            def update(self, net):
+                if self.calls < self.delay:
+                    return
+                self.calls += 1
+                for value, p in zip(self.values, net.parameters()):
+                    value.lerp_(p.detach(), 0.1)
         """,
     ),
 )

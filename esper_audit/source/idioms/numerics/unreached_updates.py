@@ -13,7 +13,7 @@ from esper_audit.source.idioms.numerics.ema_update import literal_number
 from esper_audit.source.idioms.numerics.lost_updates import has_update
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, defaults, dotted, terminal_name
+from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
 EXITS = (ast.Return, ast.Continue)
 RESTORING = frozenset({"load_state_dict", "__setstate__", "set_extra_state"})
@@ -32,18 +32,17 @@ class LateCounter(NamedTuple):
 def late_counter(branch: ast.If, file: FileView) -> LateCounter | None:
     """Return the counter whose only increments lie behind its own test around the update of an average."""
     functions = file.functions(branch)
-    compared = _skipping_test(branch, functions[-1]) if functions else None
-    if compared is None:
+    compared = _skipping_test(branch, functions[-1], file) if functions else None
+    if compared is None or not any(_updates(s, file) for s in compared[1]):
         return None
     counter, behind = compared
-    writes = [s for s in _statements(file, counter, branch) if s not in _restored(file)]
+    restored = file.once(_restored)
+    writes = [s for s in _statements(file, counter, branch) if s not in restored]
     raised = [s for s in writes if _is_increment(s, counter)]
     others = [s for s in writes if s not in raised]
     is_started = bool(others) and all(_is_zero(s, counter) for s in others)
     is_late = all(_runs_behind(s, behind, functions[-1], file) for s in raised)
-    if raised and is_started and is_late and any(_updates(s, file) for s in behind):
-        return LateCounter(counter, raised[0])
-    return None
+    return LateCounter(counter, raised[0]) if raised and is_started and is_late else None
 
 
 def unmatched_prefixes(loop: ast.For, file: FileView) -> Iterator[tuple[ast.Call, str, str]]:
@@ -65,7 +64,9 @@ def unmatched_prefixes(loop: ast.For, file: FileView) -> Iterator[tuple[ast.Call
                 yield call, prefix, attributes[0]
 
 
-def _skipping_test(branch: ast.If, function: Function) -> tuple[str, list[ast.stmt]] | None:
+def _skipping_test(
+    branch: ast.If, function: Function, file: FileView
+) -> tuple[str, list[ast.stmt]] | None:
     """Return the counter of a test that skips the rest while it is small, and what is skipped."""
     test = branch.test
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:
@@ -75,19 +76,19 @@ def _skipping_test(branch: ast.If, function: Function) -> tuple[str, list[ast.st
         return None
     is_exit = isinstance(branch.body[-1], EXITS) and not branch.orelse
     skipping = (ast.Lt, ast.LtE) if is_exit else (ast.Gt, ast.GtE)
-    if kind not in skipping or not _may_skip_zero(limit, kind in (ast.LtE, ast.Gt), function):
+    if kind not in skipping or not _skips_zero(limit, kind in (ast.LtE, ast.Gt), file):
         return None
     block = next((b for b in _blocks(function) if branch in b), [])
     return dotted(counter), block[block.index(branch) + 1 :] if is_exit else branch.body
 
 
-def _may_skip_zero(limit: ast.expr, is_inclusive: bool, function: Function) -> bool:
-    """Return whether a counter of 0 is too small for a limit that is not 0 on purpose."""
-    number = literal_number(limit)
-    if isinstance(limit, ast.Name):
-        given = defaults(function.args).get(limit.id)
-        number = literal_number(given) if given is not None else None
-    return number is None or number > 0 or (is_inclusive and number == 0)
+def _skips_zero(limit: ast.expr, is_inclusive: bool, file: FileView) -> bool:
+    """Return whether a counter of 0 is too small for a limit, which by default is not 0."""
+    values = file.once(Constructors).values
+    possible = [limit, *values(limit)]
+    possible += [inner for value in possible[1:] for inner in values(value)]
+    numbers = [n for value in possible if (n := literal_number(value)) is not None]
+    return all(number > 0 or (is_inclusive and number == 0) for number in numbers)
 
 
 def _blocks(function: Function) -> Iterator[list[ast.stmt]]:
