@@ -157,6 +157,28 @@ VALID = (
 
 INVALID = (
     Invalid(
+        "a parameter that does not train, and axes in front",
+        """
+        import torch
+        from torch import nn
+
+        class Decoder(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+                seen = torch.tril(torch.ones(config.longest, config.longest))
+                self.seen = nn.Parameter(seen, requires_grad=False)
+                self.later = torch.ones(config.longest, config.longest).triu(1)[None] * -1e9
+
+            def forward(self, scores):
+                scores = scores.masked_fill(self.seen == 0, float("-inf"))
+                return torch.softmax(scores + self.later, -1)
+        """,
+        (
+            (12, MESSAGE.format("self.seen")),
+            (13, MESSAGE.format("self.later")),
+        ),
+    ),
+    Invalid(
         "a mask that a function makes for the constructor",
         """
         import torch

@@ -15,6 +15,21 @@ MASK_MAKERS = frozenset(
     {"triu", "tril", "triu_", "tril_", "generate_square_subsequent_mask", "subsequent_mask"}
     | {"_generate_square_subsequent_mask"}
 )
+WRAPPERS = frozenset({"Parameter", "Buffer"})
+KEEPING = frozenset(
+    {
+        "view",
+        "reshape",
+        "unsqueeze",
+        "expand",
+        "repeat",
+        "contiguous",
+        "clone",
+        "detach",
+        "logical_not",
+    }
+    | {"bool", "float", "half", "to", "type", "type_as", "cuda", "masked_fill"}
+)
 SIZES = frozenset({"shape", "size", "device", "dtype", "ndim", "dim", "numel"})
 PICKING = frozenset({"narrow", "index_select", "select", "gather", "take_along_dim"})
 BRANCHES = (ast.If, ast.For, ast.While, ast.With, ast.Try)
@@ -71,13 +86,17 @@ def _held_at(made: ast.Call, file: FileView) -> list[str]:
 
 
 def _is_result(value: ast.expr | None, made: ast.Call) -> bool:
-    """Return whether a value is what a call makes, perhaps cast, compared, scaled or chosen."""
+    """Return whether a value is what a call makes, perhaps cast, indexed, compared, scaled or chosen."""
     if value is made or value is None:
         return value is made
     if isinstance(value, ast.IfExp):
         return _is_result(value.body, made) or _is_result(value.orelse, made)
     if isinstance(value, ast.UnaryOp):
         return _is_result(value.operand, made)
+    if isinstance(value, ast.Subscript):
+        return _is_result(value.value, made)
+    if isinstance(value, ast.Call) and terminal_name(value.func) in WRAPPERS and value.args:
+        return _is_result(value.args[0], made)
     if isinstance(value, ast.Compare):
         return _is_result(value.left, made)
     if isinstance(value, ast.BinOp):
@@ -143,13 +162,27 @@ def _registered(statement: ast.stmt) -> Iterator[str]:
 def _handed_on(name: str, function: Function) -> Iterator[str]:
     """Yield the attributes that a function binds to a local name."""
     for node in scan(function, {ast.Assign, ast.Expr}, NESTED_SCOPES):
-        if isinstance(node, ast.Assign) and name and dotted(node.value) == name:
+        if isinstance(node, ast.Assign) and name and _held_name(node.value) == name:
             yield from (dotted(t) for t in node.targets if isinstance(t, ast.Attribute))
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             given = [
                 n.id for a in node.value.args[1:] for n in ast.walk(a) if isinstance(n, ast.Name)
             ]
             yield from (f"self.{each}" for each in _registered(node) if name in given)
+
+
+def _held_name(value: ast.expr) -> str:
+    """Return the name of what a value holds, perhaps indexed, cast or wrapped as a parameter."""
+    while isinstance(value, (ast.Subscript, ast.Call)):
+        if isinstance(value, ast.Subscript):
+            value = value.value
+        elif terminal_name(value.func) in WRAPPERS and value.args:
+            value = value.args[0]
+        elif isinstance(value.func, ast.Attribute) and value.func.attr in KEEPING:
+            value = value.func.value
+        else:
+            return ""
+    return dotted(value)
 
 
 def _reads(name: str, function: Function, file: FileView) -> Iterator[Use]:
