@@ -532,12 +532,25 @@ INVALID = (
             def forward(self, left, right):
                 left = left / torch.linalg.vector_norm(left, dim=-1, keepdim=True)
                 return torch.einsum("bid,bjd->bij", left / 0.07, right)
+
+
+        class Divided(nn.Module):
+            def forward(self, rows, keys):
+                shared = rows @ keys.t()
+                rows = torch.div(rows, rows.norm(dim=1, keepdim=True))
+                cosine = shared / (rows.norm(dim=-1)[:, None] * keys.norm(dim=-1)[None])
+                return rows.mm(keys.t()), cosine
         """,
         (
             (12, "`rows / rows.norm(dim=-1, keepdim=True)` is NaN for the zero vector"),
             (
                 18,
                 "`left / torch.linalg.vector_norm(left, dim=-1, keepdim=True)` is NaN for the zero vector",
+            ),
+            (25, "`torch.div(rows, rows.norm(dim=1, keepdim=True))` is NaN for the zero vector"),
+            (
+                26,
+                "`shared / (rows.norm(dim=-1)[:, None] * keys.norm(dim=-1)[None])` is NaN for the zero vector",
             ),
         ),
     ),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from esper_audit.source.idioms.norms.loop_bindings import PARAMETERS
 from esper_audit.source.syntax.ast_walk import walk
-from esper_audit.source.syntax.names import dotted, text_of
+from esper_audit.source.syntax.names import dotted, is_constant, text_of
 
 NORM_MODULES = re.compile(r"(^|\.)(torch|np|numpy|jnp|LA|linalg|la)$")
 NUMPY = re.compile(r"^(np|numpy|LA|la|scipy|xp|jnp)\b")
@@ -182,7 +182,9 @@ def strip_conversions(node: ast.expr) -> ast.expr:
                 node = node.args[0]
             else:
                 return node
-        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+        elif isinstance(node, ast.Subscript) and (
+            isinstance(node.slice, ast.Tuple) or is_constant(node.slice, None)
+        ):
             node = node.value
         else:
             return node

@@ -112,10 +112,9 @@ class NormFlow:
 
     def is_of_measured(self, division: ast.BinOp, factors: list[ast.expr]) -> bool:
         """Return whether a numerator consists of what each of the norms below it measures."""
-        parts = (
-            part for part in walk(division.left) if isinstance(part, (ast.Name, ast.Attribute))
-        )
-        above = {text_of(origin) for part in parts for origin in self.origins(part)}
+        names = (n for n in walk(division.left) if isinstance(n, (ast.Name, ast.Attribute)))
+        found = (part for name in names for o in self.origins(name) for part in walk(o))
+        above = {text_of(part) for part in found if isinstance(part, ast.expr)}
         return all(not above.isdisjoint(map(text_of, self.measures(f))) for f in factors)
 
     def is_norm_of_rows_given(self, core: ast.expr) -> bool:
@@ -232,7 +231,8 @@ class NormFlow:
         given = {
             p.arg for p in parameters(self.function.args) if not is_parameter_type(p.annotation)
         }
-        sources = [v for v in self.values.get(value.id, ()) if v not in self.divisions]
+        divisions = {*self.divisions, *map(self.place, self.divisions)}
+        sources = [v for v in self.values.get(value.id, ()) if v not in divisions]
         from_others = [v for v in sources if dotted(strip_conversions(v)) != value.id]
         if value.id in given and not from_others:
             return True
