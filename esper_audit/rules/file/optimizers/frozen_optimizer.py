@@ -59,7 +59,7 @@ class FrozenOptimizer(Rule):
     roles = OUTSIDE_TESTS
     precision = (
         "0 findings in 47 packages (monai, speechbrain, labml-nn, catalyst, deepchem and 42 "
-        "more); no finding in the last 65 unseen packages"
+        "more) and in 65 unseen ones; 0 of 1 in about 250 after it was widened, mended since"
     )
     triggers = Triggers(calls=OPTIMIZERS)
 
