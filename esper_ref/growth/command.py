@@ -1,4 +1,4 @@
-"""The door: `python -m esper_ref grow`, its options, and what it prints and writes."""
+"""The command line: `python -m esper_ref grow`, its options, and what it prints and writes."""
 
 from __future__ import annotations
 
@@ -38,27 +38,59 @@ def parser() -> argparse.ArgumentParser:
         description="Train a small host on real data, grow seeds in it by the gates, and compare "
         "with the host alone and with the grown network trained whole, over random seeds.",
     )
-    grow.add_argument("--host", choices=list(DEFAULT_PLANS), required=True)
-    grow.add_argument("--seeds", type=int, metavar="N", help="random seeds to repeat over")
-    grow.add_argument("--epochs", type=int, metavar="N", help="epochs of each life")
-    grow.add_argument("--steps", type=int, metavar="N", help="steps an epoch")
+    grow.add_argument(
+        "--host", choices=list(DEFAULT_PLANS), required=True, help="the network that seeds grow in"
+    )
+    _add_plan_options(grow)
+    grow.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<host>)"
+    )
+    grow.add_argument(
+        "--resume", action="store_true", help="go on with the run in DIR where it was interrupted"
+    )
+    return top
+
+
+def _add_plan_options(grow: argparse.ArgumentParser) -> None:
+    """Add the options that replace a field of the host's default plan."""
+    for option, field, meaning in (
+        ("--seeds", "random_seeds", "random seeds to repeat over"),
+        ("--epochs", "epochs", "epochs of each life"),
+        ("--steps", "steps", "steps an epoch"),
+    ):
+        grow.add_argument(option, type=int, metavar="N", help=f"{meaning} ({_default(field)})")
     grow.add_argument(
         "--blueprints",
         "--blueprint",
         type=lambda names: tuple(names.split(",")),
         metavar="A,B",
-        help="what each slot tries, in this order, until one is fossilized",
+        help="what each slot tries, in this order, until one is fossilized "
+        f"({_default('blueprints')})",
     )
-    grow.add_argument("--alpha-algorithm", type=AlphaAlgorithm, choices=list(AlphaAlgorithm))
     grow.add_argument(
-        "--policy", choices=list(POLICIES), help="what decides when seeds begin and are given up"
+        "--alpha-algorithm",
+        type=AlphaAlgorithm,
+        choices=list(AlphaAlgorithm),
+        help=f"how a seed is blended into its host ({_default('alpha_algorithm')})",
     )
-    grow.add_argument("--device", help="cpu (default), cuda, ...")
-    grow.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<host>")
     grow.add_argument(
-        "--resume", action="store_true", help="go on with the run in DIR where it was interrupted"
+        "--policy",
+        choices=list(POLICIES),
+        help=f"what decides when seeds begin and are given up ({_default('policy')})",
     )
-    return top
+    grow.add_argument("--device", help=f"cpu, cuda, ... ({_default('device')})")
+
+
+def _default(field: str) -> str:
+    """Return the default of a field of a plan, of each host where they differ."""
+    defaults = {host: _shown(vars(plan)[field]) for host, plan in DEFAULT_PLANS.items()}
+    if len(set(defaults.values())) > 1:
+        return f"default: {'; '.join(f'{shown} for {host}' for host, shown in defaults.items())}"
+    return f"default: {defaults.popitem()[1]}"
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -183,7 +183,7 @@ def plan_for(host: str, **choices: object) -> GrowthPlan:
     """Return the default plan of a host with the choices that were made (None: not made)."""
     made = {name: choice for name, choice in choices.items() if choice is not None}
     default = DEFAULT_PLANS[require_topology(host)]
-    return replace(default, **made)  # type: ignore[arg-type]  # the door gave each its type
+    return replace(default, **made)  # type: ignore[arg-type]  # the command line gave each its type
 
 
 def random_seed_of(random_seed: int, epoch: int, rank: int = -1) -> int:

@@ -41,7 +41,9 @@ def require_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # unknown; known, but not in this build
         reason = str(error).splitlines()[0]
-        raise PlanError(f"cannot use device {name!r}: {reason}; cpu is always there") from error
+        raise PlanError(
+            f"cannot use device {name!r}: {reason}. Use cpu, which is always there."
+        ) from error
 
 
 def _together() -> bool:

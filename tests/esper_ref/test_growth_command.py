@@ -43,6 +43,16 @@ def test_a_run_writes_result_picture_journals_and_checkpoints_in_the_default_fol
     assert before == {name: (folder / name).read_bytes() for name in before}
 
 
+def test_the_help_gives_the_default_of_an_option_for_each_host(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["grow", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "epochs of each life (default: 60 for cnn; 48 for transformer)" in shown
+    assert "random seeds to repeat over (default: 3)" in shown
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
