@@ -38,7 +38,7 @@ class Attribution:
     def interaction(self, a: str, b: str) -> float:
         """Return what two seeds add together beyond what each adds alone to the rest.
 
-        It is 0 for independent seeds, and positive where one can stand in for the other: then each
+        It is 0 for independent seeds, and positive where one can replace the other: then each
         contribution by itself understates what the pair does.
         """
         pair = self.full - self.scores[frozenset({a, b})]

@@ -28,7 +28,7 @@ class BlendError(EsperRefError, ValueError):
 
 
 class MetricError(EsperRefError, ValueError):
-    """A measurement that cannot be what it says it is."""
+    """A measurement that is no number, is out of range, or has no data."""
 
 
 class RulesError(EsperRefError, ValueError):

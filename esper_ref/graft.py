@@ -38,7 +38,7 @@ class Graft(nn.Module):
 
     `forward` reads what changes only when a stage does, and alpha, a tensor that is filled in
     place. So a life costs at most four compiled graphs (identity, incubate, blend, and settled
-    where the host hears a fossilized seed), and none for any value of alpha. What it reads
+    where a fossilized seed is coupled), and none for any value of alpha. What it reads
     are strings and booleans on purpose: torch 2.13 does not always ask of each slot again for an
     object that slots share, such as a member of an enum, and would run another stage's graph.
     """

@@ -68,7 +68,7 @@ def require_host(host: nn.Module) -> HostProtocol:
     """Return `host` as a host, or raise `HostError` with what it lacks.
 
     What counts is that each method takes the calls that the model makes: the names of its other
-    parameters are its own affair. `topology` and `causal` may belong to the class or to the
+    parameters do not matter. `topology` and `causal` may belong to the class or to the
     instance.
     """
     members = {

@@ -1,4 +1,4 @@
-"""Who hears whose gradient: the straight-through forward, the isolating blend, the policy."""
+"""Which gradients host and seed receive: straight-through forward, isolating blend, policy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def blend_with_isolation(
     algorithm: str = AlphaAlgorithm.ADD.value,
     gate: Tensor | None = None,
 ) -> Tensor:
-    """Blend by `algorithm`, with `seed_input` as the only door between seed and host.
+    """Blend by `algorithm`, with `seed_input` as the only connection between seed and host.
 
     If `seed_input` is detached, the host's gradient is exactly that of the direct path: 1 - a for
     ADD, the multiplier for MULTIPLY, 1 - a gate for GATE. A gate is computed from `seed_input`.
@@ -73,26 +73,26 @@ BLENDED_STAGES = tuple(s for s in SeedStage if PATH_OF_STAGE[s] is ForwardPath.B
 
 @dataclass(frozen=True)
 class IsolationPolicy:
-    """Whether the host is kept from hearing the seed's gradient, by topology and stage.
+    """Whether the seed's gradient is kept from the host, by topology and stage.
 
     While a seed trains it is always isolated: that is what training behind the host means. From
-    BLENDING on the layout of the topology says what holds, unless the table does. By default a
+    BLENDING on the layout of the topology decides, unless the table does. By default a
     CNN host stays isolated and a transformer host is coupled.
 
     What isolation costs: under ADD the host's own gradient is the direct path's, 1 - alpha, so
-    once alpha is 1 the layers *below* an isolated slot stand still. That keeps the credit for a
-    change with the seed. To let the network adapt once the seed is permanent, say so:
+    once alpha is 1 the layers *below* an isolated slot get no gradient. That keeps the credit for a
+    change with the seed. To let the network adapt once the seed is permanent:
     `IsolationPolicy().with_coupling("cnn", SeedStage.FOSSILIZED)`.
     """
 
     table: Mapping[tuple[Topology, SeedStage], bool] = field(default_factory=dict)
 
     def with_coupling(self, topology: Topology, *stages: SeedStage) -> IsolationPolicy:
-        """Return the policy in which the host hears the seed's gradient in `stages`."""
+        """Return the policy in which the host receives the seed's gradient in `stages`."""
         return self._changed(topology, stages, isolated=False)
 
     def with_isolation(self, topology: Topology, *stages: SeedStage) -> IsolationPolicy:
-        """Return the policy in which the host does not hear the seed's gradient in `stages`."""
+        """Return the policy in which the host does not receive the seed's gradient in `stages`."""
         return self._changed(topology, stages, isolated=True)
 
     def isolates(self, topology: Topology, stage: SeedStage) -> bool:

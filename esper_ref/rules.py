@@ -13,7 +13,7 @@ from esper_ref.lifecycle import LifecycleTiming
 
 @dataclass(frozen=True)
 class SlotRules:
-    """The rules a slot lives by. The slots of one model share them."""
+    """The rules of a slot. The slots of one model share them."""
 
     gates: QualityGates = field(default_factory=QualityGates)
     isolation: IsolationPolicy = field(default_factory=IsolationPolicy)

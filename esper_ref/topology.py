@@ -22,8 +22,8 @@ class Layout:
     `probe_sizes` are the other axes of a small trial batch. They are no multiples of a usual
     kernel or block, so that a seed which only fits convenient sizes is found out. `position_axis`
     is the axis along which a causal host looks only backwards, None where positions have no order.
-    `isolated` is what the isolation policy begins with: whether the host is kept from hearing the
-    seed's gradient from BLENDING on. Axis 0 is the batch.
+    `isolated` is what the isolation policy begins with: whether the seed's gradient is kept from
+    the host from BLENDING on. Axis 0 is the batch.
     """
 
     axes: tuple[str, ...]

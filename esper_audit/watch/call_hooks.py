@@ -1,4 +1,4 @@
-"""Hooks on the calls of modules and on `train`. They come off calls while no monitor hears of them."""
+"""Hooks on the calls of modules and on `train`. They come off calls while no monitor receives them."""
 
 from __future__ import annotations
 

@@ -77,9 +77,9 @@ class Hooks:
         """Send an event that may come from a forked child."""
         self.run.grad_enabled = torch.is_grad_enabled()
         with self._silence, torch.no_grad():
-            for guard, hear in self._listeners[event]:
+            for guard, receive in self._listeners[event]:
                 with guard:
-                    hear(*values, **named)
+                    receive(*values, **named)
 
     def drop(self, monitor: Monitor) -> None:
         """Send no more events to a monitor."""
@@ -116,7 +116,7 @@ class Hooks:
         if not all(monitor.stays for monitor in self.monitors):
             self.monitors = [monitor for monitor in self.monitors if monitor.stays]
             self._listen()
-        if not any(monitor.hears_calls for monitor in self.monitors):
+        if not any(monitor.receives_calls for monitor in self.monitors):
             self._calls.take_off()
 
     # Where the hooks are.

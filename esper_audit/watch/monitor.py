@@ -1,4 +1,4 @@
-"""The base of a monitor: one contract of a training run, and the events that it may hear of."""
+"""The base of a monitor: one contract of a training run, and the events that it may receive."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Monitor(Check):
     """Checks one contract on the events of a run. Its id is the name of its file, with dashes.
 
     A monitor changes nothing of the run: no values, no random stream, and it keeps no graph alive.
-    `nothing` is why it had nothing to look at, where it had not. With `stays` it hears of events after
-    the hooks of steps are gone, and of calls of modules while `hears_calls` and after each `train` or
+    `nothing` is the reason to show where it had nothing to look at. With `stays` it receives events after
+    the hooks of steps are gone, and calls of modules while `receives_calls` and after each `train` or
     `eval`.
     """
 
     nothing: ClassVar[str]
     stays: ClassVar[bool] = False
-    hears_calls: bool = False
+    receives_calls: bool = False
 
     def __init__(self, run: Run) -> None:
         self.run = run

@@ -57,7 +57,7 @@ class Looked(msgspec.Struct, frozen=True, tag="looked", tag_field="kind"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field="kind"):
-    """A monitor that raised. It heard of nothing more in its process."""
+    """A monitor that raised. It received no more events in its process."""
 
     check: str
     error: str

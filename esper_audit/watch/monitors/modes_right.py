@@ -57,7 +57,7 @@ class ModesRight(Monitor):
         self.training_in_eval: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
         self.trained: WeakSet[nn.Module] = WeakSet()
         self.in_a_row: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
-        self.hears_calls = True
+        self.receives_calls = True
         self.is_evaluating = False
         self.evaluations = 0
         self.steps_since = 0  # the last evaluation or change of mode
@@ -65,7 +65,7 @@ class ModesRight(Monitor):
     def mode_changed(self, module: nn.Module, *, training: bool, place: UserLine) -> None:
         """Remember where the mode comes from."""
         self.switched[module] = place
-        self.hears_calls, self.steps_since = True, 0
+        self.receives_calls, self.steps_since = True, 0
         self.in_a_row.pop(module, None)
 
     def call_ended(self, module: nn.Module, output: object, place: UserLine) -> None:
@@ -120,7 +120,7 @@ class ModesRight(Monitor):
                 )
                 self.report("trained-in-eval-mode", since, message, steps=count)
         self.steps_since += 1
-        self.hears_calls = self.evaluations < EVALUATIONS or self.steps_since < STEPS_AFTER
+        self.receives_calls = self.evaluations < EVALUATIONS or self.steps_since < STEPS_AFTER
 
 
 def _has_mode(module: nn.Module) -> bool:
