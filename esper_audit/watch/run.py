@@ -62,7 +62,7 @@ class Run:
             self.write(msgspec.structs.replace(measured, rank=self.rank))
 
     def write_looks(self, reasons: dict[str, str]) -> None:
-        """Write how often each monitor looked. `reasons` say why one had nothing to look at."""
+        """Write how often each monitor looked. `reasons` has why one had nothing to look at."""
         for check, reason in reasons.items():
             times = self._looked[check]
             places = [*self._places.get(check, ())]

@@ -52,7 +52,7 @@ class DataVaries(Monitor):
         self.epochs: set[int] = set()
 
     def epoch_set(self, sampler: object) -> None:
-        """Note that a sampler knows its epoch."""
+        """Note that a sampler has its epoch."""
         self.epochs.add(id(sampler))
 
     def loader_started(self, loader: Loader, place: UserLine) -> None:

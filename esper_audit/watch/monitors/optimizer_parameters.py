@@ -48,12 +48,12 @@ class OptimizerParameters(Monitor):
         self.idle: frozenset[int] = frozenset()  # parameters without a gradient that were asked for
 
     def module_ended(self, module: nn.Module, output: object) -> None:
-        """Remember the modules that run, until they are asked for."""
+        """Record the modules that run in the first steps."""
         if self.run.step <= LATEST_BUILT:
             self.called.add(module)
 
     def optimizer_built(self, optimizer: Optimizer, place: UserLine) -> None:
-        """Remember where it was built."""
+        """Record where it was built."""
         self.built[id(optimizer)] = place
 
     def step_begins(self, optimizer: Optimizer, place: UserLine) -> None:

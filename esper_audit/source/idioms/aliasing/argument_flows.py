@@ -85,7 +85,7 @@ class ArgumentFlows:
                 yield call, around[-1]
 
     def is_first(self, write: ArgumentWrite) -> bool:
-        """Return whether a write is asked about for the first time, of the several that lead to a call."""
+        """Return whether a write is looked up for the first time, of the several that lead to a call."""
         key = (write.node, write.parameter)
         is_new = key not in self._reported
         self._reported.add(key)

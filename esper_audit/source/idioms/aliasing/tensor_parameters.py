@@ -112,7 +112,7 @@ def possible_tensors(function: Function) -> list[str]:
 
 
 def _declared_kind(parameter: ast.arg, default: ast.expr | None) -> ArgumentKind:
-    """Return what annotation and default of a parameter say about it."""
+    """Return what the annotation and the default of a parameter show about it."""
     if parameter.annotation is not None:
         annotation = text_of(parameter.annotation)
         if not TENSOR_TYPE.search(annotation) or "Any" in annotation:

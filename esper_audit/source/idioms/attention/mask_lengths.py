@@ -14,7 +14,7 @@ NORMALISING = frozenset({"softmax", "log_softmax", "scaled_dot_product_attention
 
 
 def is_as_long_as_given(made: ast.Call, file: FileView) -> bool:
-    """Return whether a constructor makes a mask of the length that an argument of its own says.
+    """Return whether a constructor makes a mask of the length that an argument of its own gives.
 
     A function of the file may make it for the constructor.
     """
@@ -45,7 +45,7 @@ def is_of_open_length(use: ast.expr, file: FileView) -> bool:
 
 
 def _is_length_fixed(statement: ast.stmt) -> bool:
-    """Return whether a method asks for one length of what it is called with: `x.shape[1] == self.length`."""
+    """Return whether a method requires one length of what it is called with: `x.shape[1] == self.length`."""
     if not isinstance(statement, Function) or statement.name == "__init__":
         return False
     for node in scan(statement, {ast.Compare}, NESTED_SCOPES):

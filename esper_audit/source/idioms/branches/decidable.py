@@ -74,7 +74,7 @@ class TestedNames:
         return any((name, "none") in self._kinds for name in names)
 
     def has_repeated_operand(self, flags: Collection[str]) -> bool:
-        """Return whether an operand of `and` or `or` tests a name of which an earlier test says enough.
+        """Return whether an operand of `and` or `or` tests a name that an earlier test decides.
 
         What a name is true for decides a later test of its truth only for `flags`, the names of bools: a
         list may be filled in between.
@@ -107,7 +107,7 @@ def _tests(branches: Sequence[ast.AST]) -> Iterator[ast.expr]:
 
 
 def _names_tested(test: ast.expr) -> Iterator[str]:
-    """Return the names of which the operands of a condition say something."""
+    """Return the names that the operands of a condition test."""
     return (name for name, _, _ in _subjects(test))
 
 

@@ -35,7 +35,7 @@ class AttributeUse(msgspec.Struct, frozen=True, eq=False):
 
 
 def own_name(method: Function) -> str:
-    """Return the name under which a method of a class knows its object, empty for a static method."""
+    """Return the name that a method of a class has for its object, empty for a static method."""
     names = {dotted(decorator) for decorator in method.decorator_list}
     taken = parameters(method.args)
     return taken[0].arg if taken and names.isdisjoint(UNBOUND) else ""
@@ -107,7 +107,7 @@ def _bound_by(nodes: Iterable[ast.AST], method: Function) -> Iterator[AttributeU
 
 
 def is_own(node: ast.Attribute, own: str) -> bool:
-    """Return whether an attribute is one of the object that a method knows as `own`."""
+    """Return whether an attribute is one of the object that a method names `own`."""
     return isinstance(node.value, ast.Name) and node.value.id == own != ""
 
 

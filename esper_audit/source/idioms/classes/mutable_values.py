@@ -120,7 +120,7 @@ def _binds(node: ast.AST, name: str) -> bool:
 
 
 def _is_lookup(node: ast.AST, name: str) -> bool:
-    """Return whether a node asks whether an object has a key, as a memo does."""
+    """Return whether a node tests whether an object has a key, as a memo does."""
     if isinstance(node, ast.Try):
         caught = {dotted(handler.type) for handler in node.handlers if handler.type is not None}
         items = [part for inner in node.body for part in scan(inner, {ast.Subscript})]

@@ -66,7 +66,7 @@ class ConstantAttributes(msgspec.Struct, frozen=True):
         return truth is not None and bool(taken) and isinstance(taken[-1], ENDS)
 
     def _is_unnamed_option(self, test: ast.expr) -> bool:
-        """Return whether a condition asks for a text that the file names nowhere else, and has another default."""
+        """Return whether a condition compares with a text that the file names nowhere else, and has another default."""
         if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
             return False
         attribute, asked = dotted(test.left).removeprefix(OWN), test.comparators[0]

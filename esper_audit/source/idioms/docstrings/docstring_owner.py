@@ -61,7 +61,7 @@ def named_parameters(function: Function) -> list[str]:
 
 
 def string_keys(function: Function) -> set[str]:
-    """Return the strings by which a body indexes or asks what it was given: the keys of a dict."""
+    """Return the strings by which a body indexes or queries what it was given: the keys of a dict."""
     found: set[str] = set()
     for node in scan(function, {ast.Subscript, ast.Compare, ast.Call}):
         if isinstance(node, ast.Subscript):

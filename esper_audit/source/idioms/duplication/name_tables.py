@@ -154,7 +154,7 @@ def differences(
 
 
 def lookups(table: NameTable, tree: ast.Module) -> list[ast.Subscript]:
-    """Return where a table is read under a key that is computed, none if code asks for a key first."""
+    """Return where a table is read under a key that is computed, none if code tests for a key first."""
     found = []
     for node in scan(tree, {ast.Subscript, ast.Compare, ast.Attribute}):
         if isinstance(node, ast.Subscript):
@@ -217,7 +217,7 @@ def _is_member(key: ast.expr, owner: str) -> bool:
 
 
 def _asks_first(node: ast.AST, name: str) -> bool:
-    """Return whether a node asks whether a table has a key, or takes a default for it."""
+    """Return whether a node tests whether a table has a key, or takes a default for it."""
     if isinstance(node, ast.Compare):
         return (
             isinstance(node.ops[0], (ast.In, ast.NotIn))

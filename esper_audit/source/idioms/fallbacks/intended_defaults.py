@@ -82,7 +82,7 @@ def _has_tests_elsewhere(function: Function, parameter: str) -> bool:
 
 
 def _is_choice_of_mode(function: Function, parameter: str, names: frozenset[str]) -> bool:
-    """Return whether a condition on a parameter also binds other names: None asks for another mode."""
+    """Return whether a condition on a parameter also binds other names: None selects another mode."""
     for node in scan(function, {ast.If}, NESTED_SCOPES):
         if not isinstance(node, ast.If) or parameter not in _tested_for_none(node.test):
             continue

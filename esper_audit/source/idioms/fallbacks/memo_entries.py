@@ -176,7 +176,7 @@ def _paths(node: ast.AST) -> Iterator[str]:
 
 
 def _lookups(function: Function, caches: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield each (cache, key) that a function asks some caches for."""
+    """Yield each (cache, key) that a function looks up in some caches."""
     for node in scan(function, {ast.Compare, ast.Call}, CLOSED):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
             cache, asked = dotted(node.comparators[0]), node.left

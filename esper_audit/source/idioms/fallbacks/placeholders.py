@@ -42,7 +42,7 @@ def is_only_described(function: Function, found: Fallback, file: FileView) -> bo
 
 
 def _is_question(node: ast.Name, file: FileView) -> bool:
-    """Return whether a read asks whether an argument is given, or replaces it."""
+    """Return whether a read tests whether an argument is given, or replaces it."""
     above = file.parent(node)
     return isinstance(above, (ast.Compare, ast.IfExp, ast.BoolOp))
 

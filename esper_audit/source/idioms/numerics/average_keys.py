@@ -1,4 +1,4 @@
-"""The keys under which a table of averages holds the parameters, and those it is asked for."""
+"""The keys under which a table of averages holds the parameters, and those it is read under."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of functional dropouts, also under the name of an attribute, and whether they know the mode."""
+"""Calls of functional dropouts, also under the name of an attribute, and whether they depend on the mode."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def rate_of_attention(node: ast.Call, file: FileView) -> ast.expr | None:
 
 
 def _is_tested(name: str, node: ast.Call, family: ClassFamily, file: FileView) -> bool:
-    """Return whether a condition around a call asks for a rate, itself or by an attribute bound to that."""
+    """Return whether a condition around a call tests a rate, itself or by an attribute bound to that."""
     tests = list(tests_around(node, file))
     flags = (p for t in tests for p in scan(t, {ast.Attribute}) if isinstance(p, ast.Attribute))
     tests += [use.value for flag in flags for use in family.bindings(flag.attr) if use.value]
@@ -80,7 +80,7 @@ def _is_tested(name: str, node: ast.Call, family: ClassFamily, file: FileView) -
 
 
 def _is_commented(node: ast.Call, file: FileView) -> bool:
-    """Return whether a comment of the function above a dropout speaks of it."""
+    """Return whether a comment of the function above a dropout mentions it."""
     functions = file.functions(node)
     start = functions[-1].lineno if functions else node.lineno
     comments = (line.partition("#")[2] for line in file.source.lines[start - 1 : node.lineno - 1])

@@ -1,4 +1,4 @@
-"""Conditions on the mode of a module, and names that ask for samples or for training."""
+"""Conditions on the mode of a module, and names that announce samples or training."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def is_under_mode(node: ast.Call, file: FileView) -> bool:
 
 
 def is_sampling(node: ast.expr, file: FileView) -> bool:
-    """Return whether a function or class around a node asks for samples, or for training, by name."""
+    """Return whether the name of a function or class around a node announces samples, or training."""
     return any(SAMPLING.search(WORDS.sub("_", d.name)) for d in file.definitions(node))
 
 
