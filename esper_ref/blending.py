@@ -38,8 +38,8 @@ def blend_multiply(
     """Return h (1 + a tanh(s - u)).
 
     `seed_input` is u, and has no default: with a detached u, d/dh is exactly the multiplier; with
-    u = h the host also gets the seed's gradient through the subtraction. Coupling is requested by
-    passing `host_features`, never by leaving an argument out.
+    u = h the host also gets a gradient through the subtraction. Coupling is asked for by passing
+    `host_features`, never by leaving an argument out.
     """
     multiplier = multiply_valve_multiplier(alpha, seed_features - seed_input)
     return host_features * multiplier.to(host_features.dtype)
