@@ -27,8 +27,10 @@ MIXED = re.compile(
     r"same dtype|but (?:found|got) (?:Float|Double|BFloat16|Half)|(?:Float|Double|BFloat16) and"
     r"|dtype mismatch|Input type \(|expected scalar type|must have the same dtype|dtypes? (?:to )?match"
 )
-LACKING = re.compile(r"not implemented for|not supported|unsupported", re.IGNORECASE)
-FIXED_BY_NAME = re.compile(r"fp32|float32|float64|fp16|float16|int8|quantiz", re.IGNORECASE)
+LACKING = re.compile(
+    r"not implemented for|not supported|unsupported|to be Half, Float or Double", re.IGNORECASE
+)
+FIXED_BY_NAME = re.compile(r"fp32|float32|float64|fp16|float16|int8|quantiz|to_?(float|double|half)", re.IGNORECASE)
 
 TABLES = re.compile(r"loss|ro(tary|pe)|po(s|pe)|fourier|freq", re.IGNORECASE)
 DTYPES = {"double": torch.float64, "bfloat16": torch.bfloat16}
@@ -45,7 +47,7 @@ class FollowedDtype(UniversalProbe):
 
     A call that raises at a line of a part that fails alone as well is one finding with it, at the part.
 
-    Quiet: what a CPU kernel lacks; modules that fix a dtype by name or docstring.
+    Quiet: what a CPU kernel lacks; modules that fix a dtype by name or docstring, or hold complex numbers.
 
     Tickets: real code
     """
@@ -65,10 +67,13 @@ class FollowedDtype(UniversalProbe):
         has_floats = any(s.dtype == "float32" for s in tensors_in(subject.recipe.call))
         if not has_floats or subject.recipe.has_drawn_objects():
             return  # an object that is given cannot be converted
-        usual = named_tensors(subject.evaluate(subject.at(state), subject.arguments_of_call()))
+        module = subject.at(state)
+        usual = named_tensors(subject.evaluate(module, subject.arguments_of_call()))
+        if any(map(torch.is_complex, [*usual.values(), *module.parameters(), *module.buffers()])):
+            return  # a real dtype would drop the imaginary parts
         followed = [path for path, tensor in usual.items() if tensor.dtype is torch.float32]
         for name, dtype in DTYPES.items():
-            module: nn.Module = subject.at(state).to(dtype)
+            module = subject.at(state).to(dtype)
             try:
                 call = cast_tree(subject.arguments_of_call(), dtype)
                 outputs = named_tensors(subject.evaluate(module, call))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from esper_audit.probes.recipes.values import Arguments, CallSpec, TensorSpec, TupleSpec, Value
 
@@ -42,7 +43,8 @@ def first_inputs(module: nn.Module, build: Arguments) -> list[TensorSpec]:
     """Return the likely first input of a module, the likeliest first, each once."""
     found: dict[TensorSpec, None] = {}
     for spec in (*_from_arguments(build), *_from_leaves(module), *_from_widths(module)):
-        found.setdefault(spec)
+        if all(isinstance(size, int) for size in spec.shape):
+            found.setdefault(spec)
     for shape in GENERIC:
         found.setdefault(TensorSpec(shape))
     found.setdefault(TensorSpec((BATCH, LENGTH), "int64", 0, 10))
@@ -168,7 +170,7 @@ def _feature_inputs(known: dict[str, object]) -> Iterator[TensorSpec]:
 def _from_widths(module: nn.Module) -> Iterator[TensorSpec]:
     """Yield inputs of the widths of the first parameters that the module itself owns."""
     for parameter in list(nn.Module.parameters(module, recurse=False))[:2]:
-        if parameter.dim() and parameter.numel():
+        if not is_lazy(parameter) and parameter.dim() and parameter.numel():
             for width in dict.fromkeys((parameter.shape[-1], parameter.shape[0])):
                 yield TensorSpec((BATCH, LENGTH, width))
                 yield TensorSpec((BATCH, width))
