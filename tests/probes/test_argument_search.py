@@ -462,3 +462,21 @@ def test_a_module_in_place_of_a_number_that_does_not_help_runs_no_class() -> Non
 
 def test_what_no_guess_builds_is_found_and_no_more() -> None:
     assert find_recipe(f"{__name__}:Opaque").stage is Stage.FOUND
+
+
+class SizesOfNorm(nn.Module):
+    """Holds a norm of which a size is a list, as a norm over complex parts does."""
+
+    def __init__(self, num_features: int = 8) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(num_features)
+        self.norm.num_features = [num_features]  # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm.weight * x
+
+
+@pytest.mark.parametrize("kind", [nn.LazyLinear, SizesOfNorm], ids=lambda kind: str(kind.__name__))
+def test_sizes_that_are_not_known_yet_end_no_search(kind: type[nn.Module]) -> None:
+    found = find_recipe(f"{kind.__module__}:{kind.__qualname__}")
+    assert found.stage is Stage.RUN, found.reason

@@ -64,6 +64,17 @@ class Promoted(nn.Module):
         return x * torch.ones(8)
 
 
+class ComplexWeights(nn.Module):
+    """A product with complex weights, whose imaginary parts a real dtype would drop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(8, 8, dtype=torch.complex64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.to(torch.complex64) @ self.weight).abs()
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Following))
     yield sound(discovered(CountsToo))
@@ -72,4 +83,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(ProductWithFloat), "bfloat16")
     yield broken(discovered(Promoted), "bfloat16-output")
     yield by_design(discovered(KeepsFP32), "double-output")
+    yield inconclusive(discovered(ComplexWeights), "")
     yield inconclusive(discovered(nn.Identity, IDS), "")

@@ -25,6 +25,7 @@ ASKED = frozenset(
         "gradient-nan-at-zero",
         "half-precision-norm",
         "host-device-sync",
+        "loss-keeps-graph",
         "memo-key-omits-argument",
         "mutable-default-stored",
         "or-number",

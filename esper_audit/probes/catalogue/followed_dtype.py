@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
-from torch import nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
@@ -30,7 +29,9 @@ MIXED = re.compile(
 LACKING = re.compile(
     r"not implemented for|not supported|unsupported|to be Half, Float or Double", re.IGNORECASE
 )
-FIXED_BY_NAME = re.compile(r"fp32|float32|float64|fp16|float16|int8|quantiz|to_?(float|double|half)", re.IGNORECASE)
+FIXED_BY_NAME = re.compile(
+    r"fp32|float32|float64|fp16|float16|int8|quantiz|to_?(float|double|half)", re.IGNORECASE
+)
 
 TABLES = re.compile(r"loss|ro(tary|pe)|po(s|pe)|fourier|freq", re.IGNORECASE)
 DTYPES = {"double": torch.float64, "bfloat16": torch.bfloat16}
