@@ -6,6 +6,44 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "a gate that a term of its own counts, sizes of a configuration, and two classes of them",
+        """
+        from torch import nn
+        import torch
+
+        class Gated(nn.Module):
+            def __init__(self, cfg):
+                super().__init__()
+                self.gate = nn.Linear(cfg.dim, cfg.hidden)
+                self.up = nn.Linear(cfg.dim, cfg.hidden)
+                self.down = nn.Linear(cfg.hidden, cfg.dim)
+
+            def num_parameters(self):
+                dim, hidden = self.cfg.dim, self.cfg.hidden
+                return 2 * dim * hidden + dim * hidden + dim
+
+        class Key(nn.Module):
+            def __init__(self, cfg):
+                super().__init__()
+                self.a, self.b = nn.Linear(cfg.dim, cfg.rank), nn.Linear(cfg.dim, cfg.rank)
+                self.c = nn.Linear(cfg.rank, cfg.dim)
+
+        class Low(nn.Module):
+            def __init__(self, cfg):
+                super().__init__()
+                self.a, self.b = nn.Linear(cfg.dim, cfg.rank), nn.Linear(cfg.rank, cfg.dim)
+                self.many = nn.ModuleList(nn.Linear(cfg.dim, cfg.rank) for _ in range(cfg.depth))
+
+        class Other(nn.Module):
+            def __init__(self, cfg):
+                super().__init__()
+                self.a, self.b = nn.Linear(cfg.dim, cfg.rank), nn.Linear(cfg.rank, cfg.dim)
+
+        def count_params(cfg):
+            return 2 * cfg.dim * cfg.rank
+        """,
+    ),
+    Valid(
         "as many matrices as the class has, other sizes, and a class with branches",
         """
         from torch import nn
@@ -336,6 +374,60 @@ INVALID = (
                 (
                     "the count does not read `use_gate`, with which line 10 adds `nn.Linear(dim, inner)`. "
                     "Count that layer where the switch is on."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a gate of a class that counts itself, by its configuration",
+        """
+        from torch import nn
+
+        class Gated(nn.Module):
+            def __init__(self, cfg):
+                super().__init__()
+                self.cfg = cfg
+                self.gate = nn.Linear(cfg.dim, cfg.hidden)
+                self.up = nn.Linear(cfg.dim, cfg.hidden)
+                self.down = nn.Linear(cfg.hidden, cfg.dim)
+
+            def num_parameters(self):
+                dim, hidden = self.cfg.dim, self.cfg.hidden
+                return 2 * dim * hidden + dim
+        """,
+        (
+            (
+                13,
+                (
+                    "`2 * dim * hidden` counts 2 matrices of these sizes, and `Gated` has 3 (line 3). "
+                    "Count them all."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "learned matrices, and a formula in terms",
+        """
+        import torch
+        from torch import nn
+
+        class Bilinear(nn.Module):
+            def __init__(self, plan):
+                super().__init__()
+                n, m = plan.rows, plan.columns
+                self.u = nn.Parameter(torch.empty(n, m))
+                self.v = nn.Parameter(torch.empty(m, n))
+                self.w = nn.Linear(in_features=n, out_features=m, bias=False)
+
+        def count_parameters(plan):
+            return plan.rows * plan.columns + plan.columns * plan.rows
+        """,
+        (
+            (
+                13,
+                (
+                    "`plan.rows * plan.columns` counts 2 matrices of these sizes, and `Bilinear` has 3 "
+                    "(line 4). Count them all."
                 ),
             ),
         ),
