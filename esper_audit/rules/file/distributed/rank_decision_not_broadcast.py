@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from esper_audit.findings.finding import Category, Severity
@@ -11,6 +12,7 @@ from esper_audit.rules.file.distributed import rank_decision_not_broadcast_cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.distributed.ranks import RANK_SOURCES, Ranks, collectives_in
 from esper_audit.source.idioms.local_flow.following_statements import (
+    NESTED,
     assigned_to,
     following,
     preceding,
@@ -28,6 +30,7 @@ from esper_audit.text.phrases import quoted
 SHARING = ("broadcast", "reduce", "gather", "sync", "scatter", "share", "agree")
 DISTRIBUTED_WORDS = frozenset({b"distributed", b"accelerate", b"accelerator", b"fabric"})
 ACTING = (*(ast.Assign, ast.AnnAssign, ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Break),)
+IN_PLACE = re.compile(r"[a-z]\w*[a-z0-9]_")
 LEFT = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 LEAVING = frozenset({ast.Break, ast.Return, ast.Continue})
 
@@ -35,9 +38,9 @@ LEAVING = frozenset({ast.Break, ast.Return, ast.Continue})
 class RankDecisionNotBroadcast(Rule):
     """One rank leaves a loop in which the others stay.
 
-    What: a name that is assigned only on ranks that fulfil a condition, and on which every rank then
-    decides whether to `break`, `return` or `continue`, with nothing that shares it in between; a `break`
-    of some ranks only out of a loop that runs backward or a collective.
+    What: a name that is assigned, or a tensor that is filled, only on ranks that fulfil a condition, and on
+    which every rank then decides whether to `break`, `return` or `continue`, with nothing that shares it in
+    between; a `break` of some ranks only out of a loop that runs backward or a collective.
 
     Why: the rank that decides goes on to other collectives than the ranks that still have the first value.
     The next gradient exchange hangs, or mixes different steps.
@@ -143,10 +146,21 @@ def _decided(branch: ast.If) -> frozenset[str]:
     """Return the names that only some ranks assign and then read with the others."""
     if isinstance(branch.body[-1], LEFT):
         return frozenset()
-    mine = {name for statement in branch.body for name, _ in assigned_to(statement)}
-    others = {name for statement in branch.orelse for name, _ in assigned_to(statement)}
+    mine = {name for statement in branch.body for name in _changed(statement)}
+    others = {name for statement in branch.orelse for name in _changed(statement)}
     inside = any(_is_shared(statement) for statement in branch.body)
     return frozenset() if inside else frozenset(mine - others)
+
+
+def _changed(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement binds, or whose tensor it changes in place."""
+    yield from (name for name, _ in assigned_to(statement))
+    for node in scan(statement, {ast.Call, ast.Assign}, NESTED):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            is_write = IN_PLACE.fullmatch(node.func.attr)
+            yield from [dotted(node.func.value)] if is_write else []
+        elif isinstance(node, ast.Assign):
+            yield from (dotted(t.value) for t in node.targets if isinstance(t, ast.Subscript))
 
 
 def _received(branch: ast.If, file: FileView) -> set[str]:

@@ -140,12 +140,78 @@ VALID = (
                 metric.update(output, batch)
         """,
     ),
+    Valid(
+        "a tensor that is filled and shared, one that every rank fills, one that the same rank reads",
+        """
+        import torch
+        import torch.distributed as dist
+
+        def main(epochs, rank, device):
+            for epoch in range(epochs):
+                stop = torch.zeros(1, device=device)
+                if rank == 0 and measure() > 3:
+                    stop.fill_(1)
+                dist.all_reduce(stop)
+                if stop.item():
+                    break
+
+        def all_fill(epochs, rank):
+            stop = torch.zeros(1)
+            for epoch in range(epochs):
+                if rank == 0:
+                    stop.fill_(measure())
+                else:
+                    stop.zero_()
+                if stop.item():
+                    break
+
+        def alone(epochs, rank):
+            seen = torch.zeros(9)
+            for epoch in range(epochs):
+                if rank == 0:
+                    seen[epoch] = measure()
+                if rank == 0 and seen[epoch] > 3:
+                    break
+        """,
+    ),
 )
 ALONE = (
     "`break` leaves the loop of training on the ranks of `{}` only: the others go on and wait for them. "
     "Broadcast the decision, and leave on every rank"
 )
 INVALID = (
+    Invalid(
+        "a tensor that the first rank fills, an entry that it sets one call away",
+        """
+        import torch
+        import torch.distributed as dist
+
+        def is_first():
+            return dist.get_rank() == 0
+
+        def main(epochs, device):
+            for epoch in range(epochs):
+                stop = torch.zeros(1, device=device)
+                if dist.get_rank() == 0:
+                    if measure() > 3:
+                        stop.fill_(1)
+                if stop.item():
+                    break
+
+        def other(epochs):
+            flags = torch.zeros(2)
+            while epochs:
+                epochs -= 1
+                if is_first():
+                    flags[0] = measure() > 3
+                if bool(flags[0]):
+                    return
+        """,
+        (
+            (13, MESSAGE.format("stop.item()", "dist.get_rank() == 0", 10)),
+            (22, MESSAGE.format("bool(flags[0])", "is_first()", 20)),
+        ),
+    ),
     Invalid(
         "some ranks leave the loop",
         """

@@ -13,6 +13,7 @@ from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.training.data_loaders import (
     data_set,
     is_held_out,
+    is_held_out_by_call,
     loaders_with,
     measuring_comprehension,
     option,
@@ -30,6 +31,7 @@ from esper_audit.source.syntax.names import is_constant
 HOOKS = frozenset({"test_dataloader", "val_dataloader", "predict_dataloader"})
 SPLITS = frozenset({"test", "val", "valid", "validation", "eval", "dev"})
 SPLIT_ARGUMENTS = frozenset({"split", "mode", "subset", "image_set"})
+HELD_OUT = "should be measured"
 MESSAGE = (
     "`drop_last=True` leaves out up to a batch of the samples that {}. Leave it out of this loader"
 )
@@ -40,8 +42,9 @@ class TestSetDropLast(Rule):
 
     What: `DataLoader(..., drop_last=True)` of a data set that is made with `train=False` or a test or
     validation split, in Lightning's `test_dataloader` and its like, of a loader that keeps its order beside
-    one that shuffles other data, or of a loader that the same file uses in a loop of evaluation; also by
-    `partial(DataLoader, drop_last=True)` and `**dict(drop_last=True)`.
+    one that shuffles other data, of one function that makes both by an argument, or of a loader that the
+    same file uses in a loop of evaluation; also by `partial(DataLoader, drop_last=True)` and
+    `**dict(drop_last=True)`.
 
     Why: up to a batch of samples is never measured, always the same ones. Two batch sizes give two
     results for one model, and a small test set may become empty.
@@ -77,7 +80,9 @@ class TestSetDropLast(Rule):
         is_own = any(k.value is value for k in node.keywords)
         for call in loaders_with(node, file):
             reason = _reason(call, file)
-            if reason and call is node and is_own:
+            if not reason and is_held_out_by_call(call, file):
+                yield Violation(call, MESSAGE.format(HELD_OUT))
+            elif reason and call is node and is_own:
                 fix = Replacement(value, "False", safe=True, description="measure every sample")
                 yield Violation(call, MESSAGE.format(reason), fix)
             elif reason:
@@ -87,7 +92,7 @@ class TestSetDropLast(Rule):
 def _reason(call: ast.Call, file: FileView) -> str:
     """Return why each sample of a loader counts, empty if it is used for training or unknown."""
     if _is_test_data(call, file) or is_held_out(call, file):
-        return "should be measured"
+        return HELD_OUT
     return _use(call, file)
 
 

@@ -80,9 +80,65 @@ VALID = (
             make(fourth, drop_last=False)
         """,
     ),
+    Valid(
+        "one function for both, which drops where it shuffles, or whose calls all shuffle or all do not",
+        """
+        from torch.utils.data import DataLoader
+
+        class Data:
+            def batches(self, rows, mixed=False):
+                return DataLoader(rows, shuffle=mixed, drop_last=mixed)
+
+            def both(self):
+                return self.batches(self.first, mixed=True), self.batches(self.second)
+
+        def make(rows, mixed):
+            return DataLoader(rows, shuffle=mixed, drop_last=True)
+
+        def pairs(first, second):
+            return make(first, True), make(second, True)
+
+        def ordered(split, sets):
+            return DataLoader(sets[split], shuffle=split == "train", drop_last=split == "train")
+        """,
+    ),
 )
 
 INVALID = (
+    Invalid(
+        "one function for both, called with a flag",
+        """
+        from torch.utils.data import DataLoader
+
+        class Data:
+            def _batches(self, rows, mixed=False):
+                return DataLoader(rows, batch_size=self.size, shuffle=mixed, drop_last=True)
+
+            def fitted(self):
+                return self._batches(self.first, mixed=True)
+
+            def judged(self):
+                return self._batches(self.second)
+        """,
+        ((5, MESSAGE.format("should be measured")),),
+    ),
+    Invalid(
+        "a function for all splits, one by a flag in its place, one by the name of the split",
+        """
+        import torch.utils.data as data
+
+        def make(mixed, rows):
+            options = {"batch_size": 8, "drop_last": True}
+            return data.DataLoader(dataset=rows, shuffle=mixed, **options)
+
+        def main(rows, others):
+            return make(True, rows), make(False, others)
+
+        def by_name(part, sets):
+            return data.DataLoader(sets[part], 8, shuffle=(part == "train"), drop_last=True)
+        """,
+        ((5, MESSAGE.format("should be measured")), (11, MESSAGE.format("should be measured"))),
+    ),
     Invalid(
         "an order that is kept beside one that is shuffled",
         """

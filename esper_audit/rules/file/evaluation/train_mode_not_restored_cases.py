@@ -199,8 +199,120 @@ VALID = (
                 print(scores["auc"])
         """,
     ),
+    Valid(
+        "a method of the model that switches back, one of another class, one of which there are two",
+        """
+        import torch
+        from library import Writer
+        from torch import nn
+
+        class Poet(nn.Module):
+            def recite(self, first):
+                self.eval()
+                line = self(first)
+                self.train()
+                return line
+
+            def write(self, first):
+                self.eval()
+                return self(first)
+
+            def say(self, first):
+                self.eval()
+                return self(first)
+
+        class Actor(nn.Module):
+            def say(self, first):
+                return self(first)
+
+        def main(net, data, opt):
+            for x in data:
+                net(x).mean().backward()
+                opt.step()
+                opt.zero_grad()
+                print(net.recite(x), net.say(x))
+
+        def other(data):
+            net = Writer()
+            opt = torch.optim.SGD(net.parameters(), lr=0.1)
+            for x in data:
+                net(x).mean().backward()
+                opt.step()
+                opt.zero_grad()
+                net.write(x)
+
+        def after(net, data, opt):
+            for x in data:
+                net(x).mean().backward()
+                opt.step()
+                opt.zero_grad()
+            return net.write(x)
+
+        class Judge:
+            def eval(self):
+                return self.score
+
+            def check(self):
+                self.eval()
+
+            def fit(self, net, data, opt):
+                for x in data:
+                    net(x).mean().backward()
+                    opt.step()
+                    opt.zero_grad()
+                    self.check()
+        """,
+    ),
 )
 INVALID = (
+    Invalid(
+        "in a method of the model that the loop is given",
+        """
+        import torch
+        from torch import nn
+
+        class Poet(nn.Module):
+            @torch.inference_mode()
+            def recite(self, first, size):
+                self.eval()
+                words = [first]
+                while len(words) < size:
+                    words.append(self(words[-1]).argmax())
+                return words
+
+        def fit(poet, data, opt):
+            poet.train()
+            for i, x in enumerate(data):
+                opt.zero_grad()
+                poet(x).mean().backward()
+                opt.step()
+                if i % 10 == 0:
+                    print(poet.recite(0, 20))
+        """,
+        ((7, MESSAGE.format("self.eval()", "poet", 15, 18, "poet")),),
+    ),
+    Invalid(
+        "in a model that trains itself, one method away",
+        """
+        from torch import nn, optim
+
+        class Regressor(nn.Module):
+            def fit(self, data, held_out, rounds):
+                adam = optim.Adam(self.parameters())
+                self.train()
+                for _ in range(rounds):
+                    for x, y in data:
+                        adam.zero_grad()
+                        (self(x) - y).square().mean().backward()
+                        adam.step()
+                    self.log(held_out)
+
+            def log(self, held_out):
+                self.train(False)
+                print(sum((self(x) - y).square().sum().item() for x, y in held_out))
+        """,
+        ((15, MESSAGE.format("self.train(False)", "self", 7, 11, "self")),),
+    ),
     Invalid(
         "train mode before the loop only",
         """

@@ -11,6 +11,7 @@ from esper_audit.rules.file.numerics import average_keeps_graph_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.local_flow.following_statements import assigned_to
 from esper_audit.source.idioms.numerics.differentiated_values import (
     differentiated,
     is_part_of_differentiated_result,
@@ -173,7 +174,10 @@ def _is_computed_from(node: ast.expr, inputs: set[str], file: FileView, depth: i
 
 
 def _is_detached_after(average: str, function: Function) -> bool:
-    """Return whether the function detaches the average itself."""
+    """Return whether the function detaches the average itself, not only what it computes from it."""
     calls = (call.func for call in scan(function, {ast.Call}) if isinstance(call, ast.Call))
-    methods = (f for f in calls if isinstance(f, ast.Attribute) and f.attr.startswith("detach"))
-    return any(text_of(method.value) == average for method in methods)
+    methods = (f for f in calls if isinstance(f, ast.Attribute) and f.attr == "detach_")
+    values = (value for target, value in assigned_to(function) if target == average)
+    return any(text_of(method.value) == average for method in methods) or any(
+        map(ends_graph, values)
+    )

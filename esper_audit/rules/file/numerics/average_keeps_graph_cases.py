@@ -137,8 +137,66 @@ VALID = (
                 print(self.add(x))
         """,
     ),
+    Valid(
+        "an entry that a lookup gives, with a detached sample, or that is detached behind",
+        """
+        class Balance:
+            def __call__(self, losses):
+                total = 0.0
+                for name in losses:
+                    loss = losses[name]
+                    before = self.means.get(name, loss.detach())
+                    self.means[name] = 0.9 * before + 0.1 * loss.detach()
+                    total = total + loss / self.means[name]
+                    after = self.others.setdefault(name, loss)
+                    self.others[name] = 0.9 * after + 0.1 * loss
+                    self.others[name] = self.others[name].detach()
+                return total
+
+        def fit(batches, net):
+            balance = Balance()
+            for x in batches:
+                balance(net(x)).backward()
+        """,
+    ),
 )
 INVALID = (
+    Invalid(
+        "an entry that a lookup gives, and whose detached value divides",
+        """
+        class Balance:
+            def __call__(self, losses):
+                total = 0.0
+                for name, loss in losses.items():
+                    before = self.means.get(name, loss)
+                    self.means[name] = 0.9 * before + 0.1 * loss
+                    total = total + loss / self.means[name].detach()
+                return total
+
+        def fit(batches, net):
+            balance = Balance()
+            for x in batches:
+                balance(net(x)).backward()
+        """,
+        ((6, MESSAGE.format("self.means[name]", "loss")),),
+    ),
+    Invalid(
+        "a table on the trainer, by setdefault, and an average that is detached where it is returned",
+        """
+        class Trainer:
+            def learn(self, batch, part):
+                error = self.criterion(self.net(batch))
+                error.backward()
+                held = self.levels.setdefault(part, error)
+                self.levels[part] = self.rate * held + (1 - self.rate) * error
+                self.level = self.rate * self.level + (1 - self.rate) * error
+                return self.level.detach()
+        """,
+        (
+            (6, MESSAGE.format("self.levels[part]", "error")),
+            (7, MESSAGE.format("self.level", "error")),
+        ),
+    ),
     Invalid(
         "in a method to which the forward hands its argument",
         """

@@ -42,7 +42,8 @@ class FrozenOptimizer(Rule):
     """An optimizer holds nothing that can train.
 
     What: an optimizer that is given the parameters of one module, all of which the same code froze
-    before, or freezes afterwards in front of the training; the parameters of a part that the constructor
+    before, or freezes afterwards in front of the training, by itself or with the module that holds it;
+    the parameters of a part that the constructor
     of its class freezes for good; an optimizer that is given an empty list.
 
     Why: `step()` changes nothing. The loss stays where it is, or falls only by what other parts learn.
@@ -81,10 +82,21 @@ class FrozenOptimizer(Rule):
         module = text_of(held[0]) if held else ""
         if not held or any(text_of(other) != module for other in held):
             return
-        line = _line_before(node, module, file) or _line_after(node, module, file)
-        line = line or _line_in_class(node, held[0], file) or _line_of_callers(node, module, file)
-        if line:
-            yield Violation(node, MESSAGE.format(code, line, module))
+        for frozen in (module, *_owners(held[0])):
+            line = _line_before(node, frozen, file) or _line_after(node, frozen, file)
+            line = line or _line_of_callers(node, frozen, file)
+            if frozen == module:
+                line = line or _line_in_class(node, held[0], file)
+            if line:
+                yield Violation(node, MESSAGE.format(code, line, frozen))
+                return
+
+
+def _owners(part: ast.expr) -> Iterator[str]:
+    """Yield the modules that hold a part, the innermost first: `net.body` and `net` for `net.body[0]`."""
+    while isinstance(part, (ast.Attribute, ast.Subscript)):
+        part = part.value
+        yield text_of(part)
 
 
 def _line_before(place: ast.Call, module: str, file: FileView) -> int:

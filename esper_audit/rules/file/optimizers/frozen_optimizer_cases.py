@@ -179,8 +179,78 @@ VALID = (
                     self.learn(opt)
         """,
     ),
+    Valid(
+        "a part of a frozen model that trains again, is new, or lies beside what is frozen",
+        """
+        import torch
+        from torch import nn
+
+        def probe(net):
+            net.requires_grad_(False)
+            net.head.requires_grad_(True)
+            return torch.optim.SGD(net.head.parameters(), lr=0.1)
+
+        def renewed(net):
+            for p in net.parameters():
+                p.requires_grad = False
+            net.head = nn.Linear(8, 2)
+            return torch.optim.SGD(net.head.parameters(), lr=0.1)
+
+        def beside(net):
+            net.body.requires_grad_(False)
+            return torch.optim.SGD(net.head.parameters(), lr=0.1)
+
+        def opened(net):
+            net.requires_grad_(False)
+            last = net.head
+            for p in last.parameters():
+                p.requires_grad = True
+            return torch.optim.SGD(net.head.parameters(), lr=0.1)
+
+        def handed(net):
+            net.requires_grad_(False)
+            last = net.head
+            train_again(last)
+            return torch.optim.SGD(net.head.parameters(), lr=0.1)
+        """,
+    ),
 )
 INVALID = (
+    Invalid(
+        "a part of a model that is frozen as a whole, by a helper",
+        """
+        import torch
+
+        def still(module):
+            for weight in module.parameters():
+                weight.requires_grad_(False)
+            return module.eval()
+
+        def probe(net, batches):
+            still(net)
+            adam = torch.optim.Adam(net.head.parameters(), lr=0.1)
+            for x in batches:
+                net(x).mean().backward()
+                adam.step()
+                adam.zero_grad()
+        """,
+        ((10, MESSAGE.format("torch.optim.Adam(net.head.parameters(), lr=0.1)", 9, "net")),),
+    ),
+    Invalid(
+        "the last layer of a frozen model on the object",
+        """
+        from torch import optim
+
+        class Probe:
+            def __init__(self, model, rate):
+                self.model = model
+                for p in self.model.parameters():
+                    p.requires_grad = False
+                last = self.model.layers[-1].parameters()
+                self.opt = optim.SGD(last, lr=rate)
+        """,
+        ((9, MESSAGE.format("optim.SGD(last, lr=rate)", 6, "self.model")),),
+    ),
     Invalid(
         "frozen before",
         """

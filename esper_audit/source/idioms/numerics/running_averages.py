@@ -152,15 +152,24 @@ def discarded_update(node: ast.Call, file: FileView) -> ast.Expr | None:
 
 def assigned_through_names(node: ast.Assign, file: FileView) -> ast.Assign:
     """Return `old = b*old + ...` for `old = self.a[k]; new = b*old + ...; self.a[k] = new`."""
-    computed = _only_value(node.value, file)
+    is_direct = isinstance(node.value, ast.BinOp)
+    computed = node.value if is_direct else _only_value(node.value, file)
     if not isinstance(node.targets[0], KEPT) or not isinstance(computed, ast.BinOp):
         return node
     place = text_of(node.targets[0])
     for name in (n for n in walk(computed) if isinstance(n, ast.Name)):
         before = _only_value(name, file)
-        if before is not None and text_of(before) == place:
+        if before is not None and place in (text_of(before), _looked_up(before)):
             return ast.Assign([name], computed)
     return ast.Assign(node.targets, computed)
+
+
+def _looked_up(node: ast.expr) -> str:
+    """Return the entry that `table.get(key, other)` or `table.setdefault(key, other)` looks up."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+        return ""
+    is_lookup = node.func.attr in LOOKUPS
+    return f"{text_of(node.func.value)}[{text_of(node.args[0])}]" if is_lookup else ""
 
 
 def _only_value(node: ast.expr, file: FileView) -> ast.expr | None:

@@ -165,7 +165,7 @@ def may_unfreeze(statement: ast.stmt, module: str) -> bool:
             _is_part_of(text_of(target), module) for target in node.targets
         ):
             return True
-        if isinstance(node, ast.Assign) and _sets_requires_grad(node):
+        if isinstance(node, ast.Assign) and (_sets_requires_grad(node) or _renames(node, module)):
             return True
         if isinstance(node, ast.Call) and _may_change(node, module):
             return True
@@ -240,6 +240,12 @@ def _freezes_element(statement: ast.stmt, off: frozenset[str]) -> bool:
 
 def _is_part_of(name: str, module: str) -> bool:
     return name == module or name.startswith((f"{module}.", f"{module}["))
+
+
+def _renames(node: ast.Assign, module: str) -> bool:
+    """Return whether a part of a module gets another name, under which it may be changed."""
+    is_part = isinstance(node.value, (ast.Attribute, ast.Subscript))
+    return is_part and text_of(node.value) != module and _is_part_of(text_of(node.value), module)
 
 
 def _sets_requires_grad(node: ast.Assign) -> bool:

@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.gradient_modes import is_without_gradients
 from esper_audit.source.idioms.training.torch_objects import LOADERS
 from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import dotted, text_of
+from esper_audit.source.syntax.names import defaults, dotted, is_constant, text_of
 
 Comprehension = ast.ListComp | ast.GeneratorExp
 PARTIAL = "functools.partial"
@@ -86,6 +87,26 @@ def is_held_out(loader: ast.Call, file: FileView) -> bool:
             given = data_set(other)
             return given is not None and text_of(given) != text_of(data)
     return False
+
+
+def is_held_out_by_call(loader: ast.Call, file: FileView) -> bool:
+    """Return whether an argument decides the order: one call shuffles, one keeps the order of other data."""
+    functions, data = file.functions(loader), data_set(loader)
+    flag = next((k.value for k in _keywords(loader, file) if k.arg == "shuffle"), None)
+    if flag is None or not OWN_ORDER.isdisjoint(k.arg or "" for k in loader.keywords):
+        return False
+    if isinstance(flag, ast.Compare):
+        return isinstance(flag.ops[0], ast.Eq) and is_constant_text(flag.comparators[0], "train")
+    if not functions or not isinstance(flag, ast.Name) or not isinstance(data, ast.Name):
+        return False
+    calls, function = file.once(LocalCalls), functions[-1]
+    given = [
+        defaults(function.args) | dict(calls.arguments(c, function)) for c in calls.uses(function)
+    ]
+    pairs = [(text_of(g[data.id]), g.get(flag.id)) for g in given if data.id in g]
+    shuffled = {name for name, order in pairs if order is not None and is_constant(order, True)}
+    kept = {name for name, order in pairs if order is not None and is_constant(order, False)}
+    return bool(shuffled) and bool(kept - shuffled)
 
 
 def _is_loader(call: ast.Call, file: FileView) -> bool:

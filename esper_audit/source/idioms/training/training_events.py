@@ -8,6 +8,7 @@ import enum
 import msgspec
 
 from esper_audit.source.idioms.branches.exclusive_tests import are_exclusive
+from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.training.torch_objects import (
     LoopNames,
@@ -178,7 +179,8 @@ class EventReader:
 
     def _mode(self, call: ast.Call, receiver: ast.expr, last: str) -> TrainingEvent | None:
         name = dotted(receiver)
-        if not name or name not in self._modules:
+        is_module = self._is_own_module(receiver) if name == "self" else name in self._modules
+        if not is_module:
             return None
         if len(call.args) > (last == "train"):
             return None  # an evaluator that is given the model
@@ -187,6 +189,19 @@ class EventReader:
         argument = call.args[0] if call.args else None
         is_eval = last == "eval" or (isinstance(argument, ast.Constant) and argument.value is False)
         return TrainingEvent(EventKind.EVAL if is_eval else EventKind.TRAIN, call, name)
+
+    def is_on_module(self, call: ast.Call) -> bool:
+        """Return whether a call runs a method of a module that is none of the events."""
+        receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
+        return (
+            receiver is not None and not self.is_event(call) and dotted(receiver) in self._modules
+        )
+
+    def _is_own_module(self, node: ast.expr) -> bool:
+        """Return whether the object of a method is a module by its class."""
+        table = self._file.once(class_table)
+        classes = [d for d in self._file.definitions(node) if isinstance(d, ast.ClassDef)]
+        return bool(classes) and table.family(classes[-1]).is_module
 
     def _is_score(self, call: ast.Call) -> bool:
         """Return whether the result of `eval()` is unpacked or read by names, as no module is."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.training.torch_objects import is_without_gradients
 from esper_audit.source.idioms.training.training_events import (
@@ -55,6 +57,7 @@ class TrainingFlows:
         self._file = file
         self._calls = file.once(LocalCalls)
         self._reader = file.once(EventReader)
+        self._of_modules = dict(self._methods_of_modules())
         self.flows = [
             TrainingFlow(function, self._read(function, 0)) for function in self._relevant()
         ]
@@ -74,9 +77,23 @@ class TrainingFlows:
             if self._reader.is_event(call) and self._reader.read(call) is not None:
                 found[self._function_around(call)] = None
         for function in [function for function in found if function is not None]:
-            for call in self._calls.uses(function):
+            by_module = (call for call, method in self._of_modules.items() if method is function)
+            for call in [*self._calls.uses(function), *by_module]:
                 found[self._function_around(call)] = None
         return list(found)
+
+    def _methods_of_modules(self) -> Iterator[tuple[ast.Call, Function]]:
+        """Yield the calls of methods on modules that the file is given, where one class of it has the method."""
+        table, origins = self._file.once(class_table), self._file.once(Constructors)
+        classes = [found for found in table.classes if table.family(found).is_module]
+        methods = [(m, found) for found in classes for m in table.members(found).functions]
+        named = Counter(method.name for method, _ in methods)
+        for method, owner in methods:
+            calls = self._file.calls(method.name) if named[method.name] == 1 else []
+            for call in (c for c in calls if self._reader.is_on_module(c)):
+                made = origins.of(call.func.value)  # type: ignore[attr-defined]  # a method
+                if not made or f".{owner.name}" in made:
+                    yield call, method
 
     def _function_around(self, node: ast.expr) -> Function | None:
         functions = self._file.functions(node)
@@ -106,6 +123,7 @@ class TrainingFlows:
 
     def _call(self, call: ast.Call, path: Path, depth: int) -> Iterator[TrainingEvent]:
         target = self._calls.target(call) or self._calls.method_of_object(call)
+        target = target or self._of_modules.get(call)
         if target is not None:
             if depth < DEEPEST:
                 yield from self._inlined(call, target, path, depth)
