@@ -8,6 +8,7 @@ import sysconfig
 from functools import cache
 from types import FrameType
 
+from esper_audit.project.installed_files import is_installed
 from esper_audit.watch.records import UserLine
 
 LIBRARIES = (
@@ -50,7 +51,7 @@ def _is_file(file: str) -> bool:
 @cache
 def _path_below(file: str, root: str) -> str:
     """Return the path of a file of the user relative to `root`, empty for any other file."""
-    is_library = file.startswith(LIBRARIES) or f"{os.sep}site-packages{os.sep}" in file
+    is_library = file.startswith(LIBRARIES) or is_installed(file)
     if is_library or not file.startswith(root + os.sep):
         return ""
     return os.path.relpath(file, root)

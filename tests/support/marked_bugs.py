@@ -28,6 +28,7 @@ ASKED = frozenset(
         "loss-keeps-graph",
         "memo-key-omits-argument",
         "mutable-default-stored",
+        "operation-without-effect",
         "or-number",
         "permissive-default",
         "silent-cap",

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from esper_audit.probes.discovery.targets import INIT, import_root
 from esper_audit.project.engine_fingerprint import content_digest
 from esper_audit.project.git import changed_since
+from esper_audit.project.installed_files import is_installed
 from esper_audit.source.modules.import_statements import import_statements
 
-INSTALLED = frozenset({"site-packages", "dist-packages"})
 DYNAMIC = re.compile(rb"import_module|__import__|importlib|pkgutil|entry_points|exec\(")
 
 
@@ -124,7 +124,7 @@ class UsedFiles:
             self._import_roots[folder] = import_root(folder)
         root = self._import_roots[folder]
         is_own = (root + os.sep).startswith(self._root + os.sep)
-        if not is_own or INSTALLED & set(root.split(os.sep)):
+        if not is_own or is_installed(root):
             return [root] if file.startswith(os.path.join(root, top) + os.sep) else []
         return list(dict.fromkeys((root, folder, self._root)))
 

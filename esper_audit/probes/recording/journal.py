@@ -10,6 +10,7 @@ from functools import cache
 import msgspec
 
 from esper_audit.probes.recording.recorder import Recorded, Recorder
+from esper_audit.project.installed_files import is_installed
 
 FOLDER = "ESPER_AUDIT_RECORD_FOLDER"
 ROOT = "ESPER_AUDIT_RECORD_ROOT"
@@ -56,7 +57,7 @@ def _is_of(kind: type, root: str, packages: frozenset[str]) -> bool:
 def _file_of(name: str) -> str:
     module = sys.modules.get(name)
     file = None if module is None else module.__file__ if "__file__" in vars(module) else None
-    return "" if not file or "site-packages" in file else os.path.realpath(file)
+    return "" if not file or is_installed(file) else os.path.realpath(file)
 
 
 def read_journals(folder: str) -> Iterator[Recorded]:

@@ -14,8 +14,8 @@ from esper_audit.probes.recipes.recipe_file import StoredRecipe
 from esper_audit.probes.recipes.values import Arguments
 from esper_audit.probes.recording.recorder import Recorded
 from esper_audit.project.file_roles import Role, Roles
+from esper_audit.project.installed_files import is_installed
 
-INSTALLED = "site-packages"
 MOST_WRITTEN = 3  # of a class
 
 
@@ -61,7 +61,7 @@ def _with_test_files(one: Recorded, roles: Roles, root: str) -> Recorded:
 
 def _is_test(path: str, roles: Roles) -> bool:
     """Return whether a file belongs to the tests of the project, and is not installed."""
-    is_own = not path.startswith("..") and INSTALLED not in path
+    is_own = not path.startswith("..") and not is_installed(path)
     return is_own and roles.of(path) is Role.TEST
 
 

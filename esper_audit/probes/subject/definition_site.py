@@ -12,8 +12,8 @@ from types import FunctionType
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.probe_record import DefinitionPlace
 from esper_audit.probes.subject.subject import Subject
+from esper_audit.project.installed_files import is_installed
 
-INSTALLED = "site-packages"
 LOCAL = ".<locals>"
 
 
@@ -68,11 +68,7 @@ def _definition_place(thing: object, root: str, below: str) -> DefinitionPlace |
     if not isinstance(thing, (type, FunctionType)):
         return None
     file, first, count = _source_lines(thing)
-    if (
-        not count
-        or not file.startswith(below)
-        or INSTALLED in file.removeprefix(below).split(os.sep)
-    ):
+    if not count or not file.startswith(below) or is_installed(file.removeprefix(below)):
         return None
     path = os.path.relpath(file, root)
     symbol = thing.__qualname__.removesuffix(".<lambda>").removesuffix("<lambda>")

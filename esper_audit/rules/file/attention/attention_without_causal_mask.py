@@ -73,7 +73,7 @@ class AttentionWithoutCausalMask(Rule):
     `is_causal`, `**kwargs`; the branch for a query of one position; the name of a file whose name a class
     explains; keys from another input than the queries; encoders, vision, pooling and
     similar modules by name; docstrings that contain bidirectional, non-causal, cross-attention, encoder
-    or prefix; for a softmax, a function that uses any mask, bias or cache.
+    or prefix; for a softmax, a function that uses any mask, bias or cache, and a docstring alone.
 
     Tickets: deep dive 1.4, real code
     """
@@ -112,7 +112,7 @@ class AttentionWithoutCausalMask(Rule):
         if has_no_later_keys(call, function, file):
             return
         reason = self._reason(function, file)
-        if reason is not None:
+        if reason is not None and (kind != "softmax" or reason[1] != BY_DOCSTRING):
             attention = file.code(call.func, parentheses=True)
             yield Violation(
                 call,

@@ -39,6 +39,24 @@ VALID = (
         """,
     ),
     Valid(
+        "a test that leaves from an `else` and from a handler",
+        """
+        def update(self, value, limit):
+            if value is None:
+                return
+            else:
+                if self.steps < limit:
+                    return
+                self.mean.mul_(0.9).add_(value, alpha=0.1)
+            try:
+                self.steps += 1
+            except TypeError:
+                if self.steps < 1:
+                    return
+                self.steps = 1
+        """,
+    ),
+    Valid(
         "an average that is written to `out`",
         """
         import torch

@@ -12,6 +12,7 @@ from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.ema_update import literal_number
 from esper_audit.source.idioms.numerics.lost_updates import has_update
 from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.enclosing import block_in
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import Function, dotted, terminal_name
 
@@ -31,8 +32,7 @@ class LateCounter(NamedTuple):
 
 def late_counter(branch: ast.If, file: FileView) -> LateCounter | None:
     """Return the counter whose only increments lie behind its own test around the update of an average."""
-    functions = file.functions(branch)
-    compared = _skipping_test(branch, functions[-1], file) if functions else None
+    compared = _skipping_test(branch, file) if file.functions(branch) else None
     if compared is None or not any(_updates(s, file) for s in compared[1]):
         return None
     counter, behind = compared
@@ -41,7 +41,7 @@ def late_counter(branch: ast.If, file: FileView) -> LateCounter | None:
     raised = [s for s in writes if _is_increment(s, counter)]
     others = [s for s in writes if s not in raised]
     is_started = bool(others) and all(_is_zero(s, counter) for s in others)
-    is_late = all(_runs_behind(s, behind, functions[-1], file) for s in raised)
+    is_late = all(_runs_behind(s, behind, file.functions(branch)[-1], file) for s in raised)
     return LateCounter(counter, raised[0]) if raised and is_started and is_late else None
 
 
@@ -64,9 +64,7 @@ def unmatched_prefixes(loop: ast.For, file: FileView) -> Iterator[tuple[ast.Call
                 yield call, prefix, attributes[0]
 
 
-def _skipping_test(
-    branch: ast.If, function: Function, file: FileView
-) -> tuple[str, list[ast.stmt]] | None:
+def _skipping_test(branch: ast.If, file: FileView) -> tuple[str, list[ast.stmt]] | None:
     """Return the counter of a test that skips the rest while it is small, and what is skipped."""
     test = branch.test
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:
@@ -78,7 +76,7 @@ def _skipping_test(
     skipping = (ast.Lt, ast.LtE) if is_exit else (ast.Gt, ast.GtE)
     if kind not in skipping or not _skips_zero(limit, kind in (ast.LtE, ast.Gt), file):
         return None
-    block = next((b for b in _blocks(function) if branch in b), [])
+    block = block_in(file.enclosing(branch)[-2], branch)
     return dotted(counter), block[block.index(branch) + 1 :] if is_exit else branch.body
 
 
@@ -89,12 +87,6 @@ def _skips_zero(limit: ast.expr, is_inclusive: bool, file: FileView) -> bool:
     possible += [inner for value in possible[1:] for inner in values(value)]
     numbers = [n for value in possible if (n := literal_number(value)) is not None]
     return all(number > 0 or (is_inclusive and number == 0) for number in numbers)
-
-
-def _blocks(function: Function) -> Iterator[list[ast.stmt]]:
-    for node in walk(function):
-        if isinstance(node, Function | ast.For | ast.While | ast.If | ast.With):
-            yield node.body
 
 
 def _statements(file: FileView, counter: str, branch: ast.If) -> list[ast.stmt]:
