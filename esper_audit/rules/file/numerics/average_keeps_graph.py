@@ -12,15 +12,16 @@ from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.local_flow.following_statements import assigned_to
-from esper_audit.source.idioms.numerics.differentiated_values import (
-    differentiated,
-    is_part_of_differentiated_result,
-)
 from esper_audit.source.idioms.numerics.ema_update import EmaUpdate, ema_update
 from esper_audit.source.idioms.numerics.forward_inputs import handed_inputs, is_cut
 from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_without_gradients
 from esper_audit.source.idioms.numerics.running_averages import assigned_through_names
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.idioms.training.differentiated_values import (
+    differentiated,
+    is_given_differentiated,
+    is_part_of_differentiated_result,
+)
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
@@ -35,9 +36,9 @@ class AverageKeepsGraph(Rule):
 
     What: an update of a running average on `self`, or of a local one in a loop (`a = b*a + (1-b)*x`,
     `lerp`, `a += w*(x - a)`, `mul_(b).add_(x, alpha=1-b)`), with a tensor that has a graph: one whose
-    `backward` the function calls, an argument from which it computes a result whose `backward` the file
-    calls, or one that the `forward` of a module, or a method to which it hands them, computes from its
-    arguments.
+    `backward` the function calls, or a caller that passes it, an argument from which it computes a result
+    whose `backward` the file calls, or one that the `forward` of a module, or a method to which it hands
+    them, computes from its arguments.
 
     Why: memory grows with each step, since the average holds the graphs of all earlier ones, and the
     second `backward` raises that it goes through a graph a second time, or differentiates through
@@ -102,6 +103,8 @@ class AverageKeepsGraph(Rule):
             return not is_cut(sample, file)
         if "." not in average:
             return False
+        if is_given_differentiated(sample, function, file):
+            return True
         is_own = name.split(".")[0] == own_name(function)
         if not is_own and is_part_of_differentiated_result(sample, function, file):
             return True

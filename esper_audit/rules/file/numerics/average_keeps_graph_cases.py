@@ -159,8 +159,53 @@ VALID = (
                 balance(net(x)).backward()
         """,
     ),
+    Valid(
+        "a meter that is given a number, a detached loss, a loss that it converts",
+        """
+        import torch
+        class Meter:
+            def add(self, value):
+                self.mean = 0.9 * self.mean + 0.1 * value
+            def convert(self, value):
+                value = value.item() if torch.is_tensor(value) else value
+                self.last = 0.9 * self.last + 0.1 * value
+        def fit(net, batches):
+            meter = Meter()
+            for x in batches:
+                loss = net(x).mean()
+                loss.backward()
+                meter.add(loss.item())
+                meter.add(value=loss.detach())
+                meter.convert(loss)
+                with torch.no_grad():
+                    meter.add(loss)
+        """,
+    ),
 )
 INVALID = (
+    Invalid(
+        "a meter that is given the loss",
+        """
+        class Meter:
+            def add(self, count, value):
+                self.n += count
+                self.mean = 0.9 * self.mean + 0.1 * value
+        def fit(net, batches):
+            meter = Meter()
+            for x in batches:
+                loss = net(x).mean()
+                loss.backward()
+                meter.add(len(x), loss)
+        class Learner:
+            def step(self, batch):
+                error = self.net(batch).mean()
+                self.follow(value=error)
+                self.fabric.backward(error)
+            def follow(self, value):
+                self.level += 0.1 * (value - self.level)
+        """,
+        ((4, MESSAGE.format("self.mean", "value")), (17, MESSAGE.format("self.level", "value"))),
+    ),
     Invalid(
         "an entry that a lookup gives, and whose detached value divides",
         """

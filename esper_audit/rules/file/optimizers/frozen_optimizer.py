@@ -41,7 +41,7 @@ EMPTY = "`{}` is given no parameters. Give it those that train"
 class FrozenOptimizer(Rule):
     """An optimizer holds nothing that can train.
 
-    What: an optimizer that is given the parameters of one module, all of which the same code froze
+    What: an optimizer that is given the parameters of one module or of parts of it, all of which the same code froze
     before, or freezes afterwards in front of the training, by itself or with the module that holds it;
     the parameters of a part that the constructor
     of its class freezes for good; an optimizer that is given an empty list.
@@ -79,13 +79,12 @@ class FrozenOptimizer(Rule):
             yield Violation(node, EMPTY.format(code))
             return
         held = [*module_expressions(given, file.once(Constructors))]
-        module = text_of(held[0]) if held else ""
-        if not held or any(text_of(other) != module for other in held):
-            return
-        for frozen in (module, *_owners(held[0])):
+        chains = [[text_of(part), *_owners(part)] for part in held]
+        shared = [name for name in (chains or [[]])[0] if all(name in each for each in chains)]
+        for frozen in shared:
             line = _line_before(node, frozen, file) or _line_after(node, frozen, file)
             line = line or _line_of_callers(node, frozen, file)
-            if frozen == module:
+            if frozen == text_of(held[0]):
                 line = line or _line_in_class(node, held[0], file)
             if line:
                 yield Violation(node, MESSAGE.format(code, line, frozen))

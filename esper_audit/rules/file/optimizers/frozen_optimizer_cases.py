@@ -207,6 +207,10 @@ VALID = (
                 p.requires_grad = True
             return torch.optim.SGD(net.head.parameters(), lr=0.1)
 
+        def parts(net, other):
+            net.requires_grad_(False)
+            return torch.optim.SGD([*net.head.parameters(), *other.parameters()], lr=0.1)
+
         def handed(net):
             net.requires_grad_(False)
             last = net.head
@@ -248,8 +252,20 @@ INVALID = (
                     p.requires_grad = False
                 last = self.model.layers[-1].parameters()
                 self.opt = optim.SGD(last, lr=rate)
+
+        def both(net):
+            net.requires_grad_(False)
+            return optim.SGD([*net.one.parameters(), *net.two.parameters()])
         """,
-        ((9, MESSAGE.format("optim.SGD(last, lr=rate)", 6, "self.model")),),
+        (
+            (9, MESSAGE.format("optim.SGD(last, lr=rate)", 6, "self.model")),
+            (
+                13,
+                MESSAGE.format(
+                    "optim.SGD([*net.one.parameters(), *net.two.parameters()])", 12, "net"
+                ),
+            ),
+        ),
     ),
     Invalid(
         "frozen before",

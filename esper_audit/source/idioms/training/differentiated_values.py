@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from esper_audit.source.idioms.local_flow.constructors import Constructors
+from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
 from esper_audit.source.idioms.numerics.forward_inputs import is_cut
-from esper_audit.source.idioms.numerics.gradient_modes import is_from_input
+from esper_audit.source.idioms.numerics.gradient_modes import is_from_input, is_without_gradients
 from esper_audit.source.syntax.ast_walk import returned_values, scan, walk
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, dotted
+from esper_audit.source.syntax.names import Function, dotted, parameters
 
 
 def differentiated(function: Function) -> set[str]:
@@ -27,6 +28,21 @@ def is_part_of_differentiated_result(sample: ast.expr, function: Function, file:
         return False
     calls = file.once(Constructors).calls_of(function)
     return any(_is_differentiated(call, file) for call in calls)
+
+
+def is_given_differentiated(sample: ast.expr, function: Function, file: FileView) -> bool:
+    """Return whether a value is an argument for which a caller passes a value whose `backward` it calls."""
+    name = dotted(sample)
+    if name not in {p.arg for p in parameters(function.args)} or is_cut(sample, file):
+        return False
+    for call in file.once(Constructors).calls_of(function):
+        callers = file.functions(call)
+        given = file.once(LocalCalls).arguments(call, function).get(name)
+        if given is None or not callers or is_without_gradients(call, file):
+            continue
+        if dotted(given) in differentiated(callers[-1]) and not is_cut(given, file):
+            return True
+    return False
 
 
 def _operands_of_backward(function: Function) -> Iterator[ast.expr]:
