@@ -11,7 +11,14 @@ from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.attention import causal_padding_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.attention.causal_masks import guards, required_arguments
-from esper_audit.source.idioms.attention.paddings import is_even, is_padded_apart, padding_of
+from esper_audit.source.idioms.attention.paddings import (
+    LAYERS,
+    is_even,
+    is_of_one_amount,
+    is_padded_apart,
+    is_split,
+    padding_of,
+)
 from esper_audit.source.idioms.classes.file_classes import ClassFamily, class_table
 from esper_audit.source.syntax.ast_walk import names_in, scan
 from esper_audit.source.syntax.file_view import FileView
@@ -31,8 +38,9 @@ class CausalPadding(Rule):
 
     What: a convolution of torch with a padding that is not zero, in a class whose name says causal or
     that has a `causal` flag (there a `Conv1d` whose padding does not depend on the flag), where no
-    method cuts the end off again; `padding="same"`; `F.pad` by the same amount on both sides, or by two
-    parts of one amount where the flag is on.
+    method cuts the end off again; `padding="same"`; `F.pad` (also in a function that only this class
+    calls) or a padding layer by the same amount or by two halves of one on both sides, or by any two parts
+    of one amount where the flag is on.
 
     Why: half of the padding lies behind the sequence, so that every output sees `kernel // 2` later
     positions. The loss improves, and generation does not work.
@@ -52,7 +60,7 @@ class CausalPadding(Rule):
     default = False
     precision = "0 of 2 in 118 packages and 0 of 6 in 49, before mending on each, no finding since"
     triggers = Triggers(
-        calls=CONVOLUTIONS | {"pad", "__init__"},
+        calls=CONVOLUTIONS | LAYERS | {"pad", "__init__"},
         collected=frozenset({"ClassDef"}),
         parts=frozenset({"causal", "Causal"}),
     )
@@ -69,8 +77,7 @@ class CausalPadding(Rule):
     def check(self, node: ast.AST, file: FileView) -> Iterator[Violation]:
         """Report a padding that reaches beyond the end of a causal module's sequence."""
         padding = padding_of(node) if isinstance(node, ast.Call) else None
-        around = file.definitions(node) if isinstance(node, ast.Call) else []
-        owner = next((d for d in reversed(around) if isinstance(d, ast.ClassDef)), None)
+        owner = _owner(node, file) if isinstance(node, ast.Call) else None
         if padding is None or owner is None or not isinstance(node, ast.Call):
             return
         family = file.once(class_table).family(owner)
@@ -82,10 +89,10 @@ class CausalPadding(Rule):
         if not _is_causal_branch(node, function, file) and (
             not (is_named or is_flagged)
             or _depends_on_flag(node, padding, function, file)
-            or not is_even(padding)
+            or not (is_even(padding) or is_split(padding, file))
         ):
             return
-        if is_padded_apart(padding, function, family):
+        if is_padded_apart(padding, function, family) or not is_of_one_amount(padding, file):
             return
         message = (
             f"padding {quoted(file.code(padding))} lies on both sides of a causal module's sequence"
@@ -94,6 +101,17 @@ class CausalPadding(Rule):
             padding,
             f"{message}: outputs see later positions. Pad the left side alone, or cut the end.",
         )
+
+
+def _owner(call: ast.Call, file: FileView) -> ast.ClassDef | None:
+    """Return the class around a call, or the one class that calls the function around it."""
+    classes = [d for d in file.definitions(call) if isinstance(d, ast.ClassDef)]
+    functions = file.functions(call)
+    if classes or not functions:
+        return classes[-1] if classes else None
+    uses = file.calls(functions[0].name)
+    found = [_owner(u, file) if functions[0] not in file.functions(u) else None for u in uses]
+    return found[0] if len(set(found)) == 1 else None
 
 
 def _is_causal_branch(call: ast.Call, function: Function, file: FileView) -> bool:

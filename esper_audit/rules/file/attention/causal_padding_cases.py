@@ -6,6 +6,31 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "halves in a module that is not causal, the whole amount in front, and a helper of two classes",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+        def centred(x, amount):
+            return F.pad(x, (amount // 2, amount - amount // 2))
+
+        class Blur(nn.Module):
+            def forward(self, x):
+                left = self.reach // 2
+                return self.conv(F.pad(centred(x, 2), (left, self.reach - left)))
+
+        class CausalFilter(nn.Module):
+            def __init__(self, width, reach):
+                super().__init__()
+                self.pad = nn.ConstantPad1d((reach, 0), 0.0)
+                self.conv = nn.Conv1d(width, width, reach + 1)
+
+            def forward(self, x):
+                left = self.reach
+                return self.conv(self.pad(F.pad(centred(x, 2), (left, 0))))
+        """,
+    ),
+    Valid(
         "the left side where the flag is on",
         """
         import torch.nn.functional as F
@@ -157,6 +182,71 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "two halves of one amount",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+        class CausalFilter(nn.Module):
+            def __init__(self, width, reach):
+                super().__init__()
+                self.reach = reach
+                self.conv = nn.Conv1d(width, width, reach + 1)
+
+            def forward(self, x):
+                left = self.reach // 2
+                return self.conv(F.pad(x, (left, self.reach - left)))
+        """,
+        (
+            (
+                12,
+                (
+                    "padding (left, self.reach - left) lies on both sides of a causal module's sequence: "
+                    "outputs see later positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "a padding layer, and a function that pads",
+        """
+        import torch.nn.functional as F
+        from torch import nn
+
+        def padded(x, amount):
+            after = amount // 2
+            before = amount - after
+            return F.pad(x, (before, after)) if amount > 0 else x
+
+        class CausalFilter(nn.Module):
+            def __init__(self, width, kernel):
+                super().__init__()
+                self.kernel = kernel
+                self.pad = nn.ZeroPad1d((kernel // 2, (kernel - 1) // 2))
+                self.conv = nn.Conv1d(width, width, kernel)
+                self.next = nn.Conv1d(width, width, kernel)
+
+            def forward(self, x):
+                return self.next(padded(self.conv(self.pad(x)), self.kernel - 1))
+        """,
+        (
+            (
+                7,
+                (
+                    "padding (before, after) lies on both sides of a causal module's sequence: outputs see later "
+                    "positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+            (
+                13,
+                (
+                    "padding (kernel // 2, (kernel - 1) // 2) lies on both sides of a causal module's sequence: "
+                    "outputs see later positions. Pad the left side alone, or cut the end."
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "both sides where the flag is on",
         """

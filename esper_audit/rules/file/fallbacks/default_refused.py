@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.rules.rule import Invalid, Rule, Triggers, Valid, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
+from esper_audit.source.idioms.classes.named_literals import with_literal
 from esper_audit.source.idioms.fallbacks.constant_tests import truth_with
 from esper_audit.source.syntax.ast_walk import names_in
 from esper_audit.source.syntax.file_view import FileView
@@ -46,6 +47,30 @@ class DefaultRefused(Rule):
     precision = "1 of 8 by readers in 28 packages, after mending; 1 of 10 before"
     triggers = Triggers(nodes=frozenset({"FunctionDef"}), words=frozenset({"raise", "assert"}))
     VALID = (
+        Valid(
+            "choices of a class that hold the default, that subclasses replace, and that a file rebinds",
+            """
+            from torch import nn
+            MODES = ("mean",)
+            MODES = MODES + ("sum",)
+
+            class Loss(nn.Module):
+                KINDS = ("none", "mean")
+                OTHERS = ("none", "mean")
+
+                def __init__(self, kind="mean", other="sum", mode="sum"):
+                    super().__init__()
+                    if kind not in self.KINDS:
+                        raise ValueError(kind)
+                    if other not in self.OTHERS:
+                        raise ValueError(other)
+                    if mode not in MODES:
+                        raise ValueError(mode)
+
+                def widen(self):
+                    self.OTHERS = ("sum",)
+            """,
+        ),
         Valid(
             "a default that passes, and a required argument",
             """
@@ -125,6 +150,37 @@ class DefaultRefused(Rule):
     )
     INVALID = (
         Invalid(
+            "choices of a class, of a file and of a local name",
+            """
+            from torch import nn
+
+            MODES: tuple[str, ...] = ("mean", "sum")
+
+            class Loss(nn.Module):
+                KINDS = ("none", "mean")
+
+                def __init__(self, gamma=2.0, kind: str = "batchmean"):
+                    super().__init__()
+                    if kind not in self.KINDS:
+                        raise ValueError(kind)
+
+            class Other:
+                def __init__(self, kind="max"):
+                    if kind not in Loss.KINDS and kind not in MODES:
+                        raise ValueError(kind)
+
+            def reduce(x, mode="max", axis="rows"):
+                axes = ["row", "column"]
+                assert mode in MODES
+                assert axis in axes
+            """,
+            (
+                (8, "the default `'batchmean'` of `kind` is refused on line 10"),
+                (18, "the default `'max'` of `mode` is refused on line 20"),
+                (18, "the default `'rows'` of `axis` is refused on line 21"),
+            ),
+        ),
+        Invalid(
             "two defaults that do not fit, and a constructor of a scheduler",
             """
             from torch.optim.lr_scheduler import LRScheduler
@@ -189,7 +245,7 @@ class DefaultRefused(Rule):
             return
         given = defaults(node.args)
         for statement, test, refused in _leading_checks(node):
-            test = _with_default(test, given)
+            test = _with_default(with_literal(test, node, file), given)
             names = names_in(test) & set(given)
             name = next(iter(names)) if len(names) == 1 else ""
             default = given.get(name)
@@ -201,6 +257,18 @@ class DefaultRefused(Rule):
                 where = f"is refused on line {statement.lineno}"
                 message = f"the default `{default.value!r}` of `{name}` {where}"
                 yield Violation(default, message, argument=name)
+
+
+def _is_preparation(statement: ast.stmt) -> bool:
+    """Return whether a statement is a docstring, the call of a base's constructor or a table of literals."""
+    if not isinstance(statement, (ast.Expr, ast.Assign)):
+        return False
+    value = statement.value
+    if isinstance(statement, ast.Assign):
+        is_table = isinstance(value, (ast.Tuple, ast.List, ast.Set))
+        return is_table and all(isinstance(e, ast.Constant) for e in value.elts)  # type: ignore[attr-defined]  # a display
+    is_super = isinstance(value, ast.Call) and ast.unparse(value.func) == "super().__init__"
+    return isinstance(value, ast.Constant) or is_super
 
 
 def _with_default(test: ast.expr, given: Mapping[str, ast.expr]) -> ast.expr:
@@ -215,7 +283,7 @@ def _with_default(test: ast.expr, given: Mapping[str, ast.expr]) -> ast.expr:
 def _leading_checks(function: Function) -> Iterator[tuple[ast.stmt, ast.expr, bool]]:
     """Yield the checks at the start of a body, each with its test and the truth that is refused."""
     for statement in function.body:
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        if _is_preparation(statement):
             continue
         if isinstance(statement, (ast.Assert, ast.If)) and NOT_SUPPORTED.search(
             ast.unparse(statement)

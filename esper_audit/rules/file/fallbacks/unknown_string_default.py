@@ -10,6 +10,7 @@ from esper_audit.rules.file.fallbacks import unknown_string_default_cases as cas
 from esper_audit.rules.rule import Rule, Triggers, Violation
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.idioms.fallbacks.dispatch import dispatch_of, is_member, is_text
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, parameters, terminal_name, text_of
 from esper_audit.text.phrases import quoted
@@ -17,12 +18,13 @@ from esper_audit.text.phrases import quoted
 MESSAGE = "`{}` takes `{}` for every `{}` that the table does not hold. Use `{}[{}]`, which raises"
 OTHERS = "`{}` is made for every `{}` that no branch names, a misspelt one too. Name it, and raise for others"
 FEWEST = 2
+RESPELLING = frozenset({"lower", "upper", "strip", "casefold"})
 
 
 class UnknownStringDefault(Rule):
     """A misspelt name selects a default.
 
-    What: `TABLE.get(name, default)` where `TABLE` is a dict of the file with strings for keys, `name`
+    What: `TABLE.get(name, default)` where `TABLE` is a dict of the file or class with strings for keys, `name`
     is a parameter, and `default` is one of the table's own values; a chain of comparisons of a
     parameter with texts, each of which returns a new object, with one more object for all others; also
     where the keys are members of an enumeration of the file that has further ones.
@@ -105,16 +107,25 @@ def _made(statement: ast.stmt) -> str:
 
 
 def _tables(file: FileView) -> dict[tuple[ast.AST | None, str], ast.Dict]:
-    """Return the dicts with strings for keys that a file binds once, by function and name."""
+    """Return the dicts with strings for keys that a file binds once, by function and name.
+
+    One of a class has the name with which its methods read it.
+    """
     found: dict[tuple[ast.AST | None, str], ast.Dict] = {}
+    bound: set[tuple[ast.AST | None, str]] = set()
     twice: set[tuple[ast.AST | None, str]] = set()
-    for statement in file.nodes(ast.Assign):
-        for target in statement.targets:
-            place = (_scope(target, file), dotted(target))
-            if place in found:
+    plain = [(t, a.value) for a in file.nodes(ast.Assign) for t in a.targets]
+    annotated = [(a.target, a.value) for a in file.nodes(ast.AnnAssign)]
+    for target, value in [*plain, *annotated]:
+        around = file.definitions(target)
+        owner = around[-1] if around and isinstance(around[-1], ast.ClassDef) else None
+        holders = ("self.", "cls.", f"{owner.name}.") if owner is not None else ("",)
+        for place in [(_scope(target, file), holder + dotted(target)) for holder in holders]:
+            if place in bound:
                 twice.add(place)
-            if isinstance(statement.value, ast.Dict) and _is_table(statement.value):
-                found[place] = statement.value
+            bound.add(place)
+            if isinstance(value, ast.Dict) and _is_table(value):
+                found[place] = value
     return {place: table for place, table in found.items() if place not in twice}
 
 
@@ -143,12 +154,19 @@ def _scope(node: ast.expr, file: FileView) -> ast.AST | None:
 
 
 def _is_parameter(key: ast.expr, file: FileView) -> bool:
-    """Return whether a key is a parameter, or a parameter in lower or upper case."""
-    if isinstance(key, ast.Call) and isinstance(key.func, ast.Attribute):
-        key = key.func.value if key.func.attr in ("lower", "upper", "strip") else key
-    if not isinstance(key, ast.Name):
-        return False
-    return any(key.id == p.arg for f in file.functions(key) for p in parameters(f.args))
+    """Return whether a key is a parameter, or a parameter in lower or upper case, also by a local name."""
+    origins = file.once(ValueOrigins).of(key, _respelt, calls=0)
+    names = [origin.id for origin in origins if isinstance(origin, ast.Name)]
+    given = {p.arg for f in file.functions(key) for p in parameters(f.args)}
+    return bool(names) and len(names) == len(origins) and given.issuperset(names)
+
+
+def _respelt(node: ast.expr, file: FileView) -> ast.expr | None:
+    """Return the text that a method gives in another case, or without blanks."""
+    is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    function = node.func if isinstance(node, ast.Call) and is_method else None
+    is_same = isinstance(function, ast.Attribute) and function.attr in RESPELLING
+    return function.value if isinstance(function, ast.Attribute) and is_same else None
 
 
 def _is_tested(key: ast.expr, table: ast.expr, file: FileView) -> bool:

@@ -9,6 +9,26 @@ MESSAGE = "`{}` takes `{}` for every `{}` that the table does not hold. Use `{}[
 
 VALID = (
     Valid(
+        "annotated tables that raise, that are tested, and that others fill",
+        """
+        import torch
+        KINDS: dict[str, object] = {"relu": torch.relu, "tanh": torch.tanh}
+        MORE: dict[str, object] = {"relu": torch.relu, "tanh": torch.tanh}
+        MORE = other(MORE)
+        def first(name):
+            key = name.lower()
+            if key not in KINDS:
+                raise KeyError(name)
+            return KINDS.get(key, torch.relu)
+        def second(name):
+            return MORE.get(name, torch.relu)
+        class Net:
+            TABLE: dict = {"a": 1, "b": 2}
+            def build(self, kind):
+                return self.TABLE[kind], self.TABLE.get(self.kind, 1), self.TABLE.get(kind)
+        """,
+    ),
+    Valid(
         "a branch that raises, numbers, and what is no parameter",
         """
         from torch import nn
@@ -89,6 +109,55 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "an annotated table",
+        """
+        from typing import Callable
+        import torch
+        import torch.nn.functional as F
+        ACTIVATIONS: dict[str, Callable] = {"relu": F.relu, "tanh": torch.tanh}
+        def activation(name: str) -> Callable:
+            return ACTIVATIONS.get(name.lower(), F.relu)
+        """,
+        (
+            (
+                6,
+                (
+                    "`ACTIVATIONS.get(name.lower(), F.relu)` takes `F.relu` for every `name.lower()` that the "
+                    "table does not hold. Use `ACTIVATIONS[name.lower()]`, which raises"
+                ),
+            ),
+        ),
+    ),
+    Invalid(
+        "the table of a class, and a key by a local name",
+        """
+        import torch
+        class Pool(torch.nn.Module):
+            KINDS = {"mean": torch.mean, "max": torch.amax}
+            def __init__(self, kind="mean"):
+                super().__init__()
+                key = kind.strip().lower()
+                self.pool = self.KINDS.get(key, torch.mean)
+                self.other = Pool.KINDS.get(kind, torch.amax)
+        """,
+        (
+            (
+                7,
+                (
+                    "`self.KINDS.get(key, torch.mean)` takes `torch.mean` for every `key` that the table "
+                    "does not hold. Use `self.KINDS[key]`, which raises"
+                ),
+            ),
+            (
+                8,
+                (
+                    "`Pool.KINDS.get(kind, torch.amax)` takes `torch.amax` for every `kind` that the table "
+                    "does not hold. Use `Pool.KINDS[kind]`, which raises"
+                ),
+            ),
+        ),
+    ),
     Invalid(
         "a layer for every other name",
         """

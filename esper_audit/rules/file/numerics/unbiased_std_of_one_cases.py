@@ -10,6 +10,24 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "unpacked rows of a whole rollout, and the biased estimate of shuffled ones",
+        """
+        import torch
+
+        class Update:
+            def loss(self, obs, gains):
+                return ((gains - gains.mean()) / (gains.std() + 1e-8)).mean()
+
+            def other(self, obs, gains):
+                return ((gains - gains.mean()) / (gains.std(unbiased=False) + 1e-8)).mean()
+
+            def run(self, rollout, n):
+                self.loss(*(rollout[k] for k in ("obs", "gains"))).backward()
+                for rows in torch.randperm(n).split(64):
+                    self.other(*(rollout[k][rows] for k in ("obs", "gains"))).backward()
+        """,
+    ),
+    Valid(
         "a statistic of rows whose first axis is unknown, and one with the biased estimate",
         """
         import torch
@@ -104,6 +122,43 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "shuffled rows that a comprehension hands over",
+        """
+        import torch
+
+        class Update:
+            def loss(self, obs, gains):
+                return ((gains - gains.mean()) / (gains.std() + 1e-8)).mean()
+
+            def run(self, rollout, n):
+                for rows in torch.randperm(n).split(64):
+                    self.loss(*(rollout[k][rows] for k in ("obs", "gains"))).backward()
+        """,
+        ((5, MESSAGE.format("gains.std()", "a mini-batch of one")),),
+    ),
+    Invalid(
+        "shuffled rows in a list and in an unpacked tuple, of functions",
+        """
+        import torch
+
+        def loss(obs, gains):
+            centred = gains - gains.mean()
+            return (centred / (gains.std() + 1e-8)).mean()
+
+        def other(obs, scores, weight=1.0):
+            return ((scores - scores.mean()) / scores.std()).mean()
+
+        def run(data, n, size):
+            for rows in torch.randperm(n).chunk(n // size):
+                loss(*[part[rows] for part in data]).backward()
+                other(data[0], *(data[1][rows], 2.0)).backward()
+        """,
+        (
+            (5, MESSAGE.format("gains.std()", "a mini-batch of one")),
+            (8, MESSAGE.format("scores.std()", "a mini-batch of one")),
+        ),
+    ),
     Invalid(
         "a statistic over a batch of pictures",
         """

@@ -10,12 +10,12 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.project.file_roles import OUTSIDE_TESTS
 from esper_audit.rules.file.numerics import unclamped_exponential_cases as cases
 from esper_audit.rules.rule import Rule, Triggers, Violation
+from esper_audit.source.idioms.norms.importance_weights import is_importance_weight
 from esper_audit.source.idioms.numerics.gradient_modes import ends_graph, is_without_gradients
 from esper_audit.source.idioms.numerics.guards import has_bound, is_bounded, is_bounded_above
-from esper_audit.source.idioms.numerics.importance_weights import is_importance_weight
 from esper_audit.source.idioms.numerics.probabilities import selected
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
-from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, passed_arguments
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name, text_of
@@ -33,9 +33,9 @@ APART = "89 apart (12 in float16)"
 class UnclampedExponential(Rule):
     """The exponential of a difference of log-probabilities overflows where policies drift apart.
 
-    What: `exp(a - b)` of two log-probabilities (by `log_prob`, `log_softmax` or else by name), or of
-    their negated difference, where neither the difference nor the result is clamped; and in the
-    estimator `exp(r) - r - 1` of a divergence also where only the result is.
+    What: `exp(a - b)` of two log-probabilities (by `log_prob`, `log_softmax`, what callers pass, or else
+    by name or key), summed, masked or negated, where neither the difference nor the result is clamped;
+    and in the estimator `exp(r) - r - 1` of a divergence also where only the result is.
 
     Why: one token that the reference finds likely and the policy does not makes the loss infinite. A
     clamp of the result keeps the value and not the gradient: 0 times infinity is NaN.
@@ -100,21 +100,35 @@ def _log_ratio(node: ast.expr, file: FileView) -> ast.expr | None:
 
 
 def _reduced(node: ast.expr, file: FileView) -> ast.expr | None:
-    """Return the operand of a sum or mean over the sequence, or of a selection."""
+    """Return the operand of a sum or mean over the sequence, of a mask, or of a selection."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        sides = (side for side in (node.left, node.right) if isinstance(side, ast.BinOp))
+        return next((side for side in sides if isinstance(side.op, ast.Sub)), None)
     call = tensor_call(node, file)
     is_reduction = call is not None and call.name in ("sum", "mean")
     return call.subject if call is not None and is_reduction else selected(node, file)
 
 
-def _is_log_probability(node: ast.expr, file: FileView) -> bool:
+def _is_log_probability(node: ast.expr, file: FileView, depth: int = 1) -> bool:
+    """Return whether a value is a log-probability, by what makes it, what callers pass, or its name."""
     origins = file.once(ValueOrigins).of(node, selected)
     calls = [terminal_name(o.func) for o in origins if isinstance(o, ast.Call)]
     if not AT_MOST_ZERO.isdisjoint(calls):
         return False
     if not LOG_CALLS.isdisjoint(calls):
         return True
-    names = [dotted(node), *map(dotted, origins)]
-    return any(LOG_PROBABILITY.search(name.rpartition(".")[2]) for name in names)
+    names = [dotted(node), *map(dotted, origins), *map(_key, (node, *origins))]
+    if any(LOG_PROBABILITY.search(name.rpartition(".")[2]) for name in names):
+        return True
+    parameters = [o for o in origins if isinstance(o, ast.Name)] if depth else []
+    given = [argument for name in parameters for argument in passed_arguments(name, file)]
+    return bool(given) and all(_is_log_probability(each, file, depth - 1) for each in given)
+
+
+def _key(node: ast.expr) -> str:
+    """Return the text by which a value is taken from a batch, empty for anything else."""
+    key = node.slice if isinstance(node, ast.Subscript) else None
+    return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
 
 
 def _is_clipped(call: TensorCall, file: FileView) -> bool:

@@ -11,6 +11,24 @@ MESSAGE = (
 
 VALID = (
     Valid(
+        "masked differences of energies, bounded ones, and weights that their caller bounds",
+        """
+        import torch
+
+        def weights(current, other, alive):
+            return torch.exp(((current - other) * alive).sum(dim=1))
+
+        def bounded(current, other, alive):
+            return torch.exp(((current - other) * alive).sum(dim=1).clamp(-10, 10))
+
+        def loss(policy, energy, batch):
+            first = weights(energy(batch["x"]), energy(batch["y"]), batch["alive"])
+            new = policy.log_prob(batch["x"])
+            second = bounded(new, batch["old_log_prob"], batch["alive"])
+            return -(first * new).sum() / first.sum() - (second * new).sum() / second.sum()
+        """,
+    ),
+    Valid(
         "weights that are bounded from above, and a ratio that is neither normalised nor multiplied on",
         """
         import torch
@@ -72,6 +90,41 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "weights of a helper, masked and summed, of what its callers pass",
+        """
+        import torch
+
+        def weights(current, other, alive):
+            return torch.exp(((current - other) * alive).sum(dim=1))
+
+        def loss(policy, batch):
+            new = policy.log_prob(batch["x"])
+            first = weights(new.detach(), batch["old_log_prob"], batch["alive"])
+            return -(first * new).sum() / first.sum()
+        """,
+        ((4, MESSAGE.format("torch.exp(((current - other) * alive).sum(dim=1))")),),
+    ),
+    Invalid(
+        "a difference in a method, of distributions that the loss gives it",
+        """
+        import torch
+        import torch.nn.functional as F
+
+        class Objective:
+            def weight(self, a, b, keep):
+                delta = keep * (a - b)
+                total = delta.sum(-1)
+                return total.exp()
+
+            def loss(self, logits, behaviour, actions, keep):
+                a = F.log_softmax(logits, -1).gather(-1, actions)
+                b = F.log_softmax(behaviour, -1).gather(-1, actions)
+                w = self.weight(a, b, keep)
+                return -(w / w.sum() * a).sum()
+        """,
+        ((8, MESSAGE.format("total.exp()")),),
+    ),
     Invalid(
         "weights over their own sum, of a product of steps, and in a recursion",
         """

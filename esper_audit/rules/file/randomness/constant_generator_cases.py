@@ -14,7 +14,43 @@ ORDERED = (
     "generator or the seed as an argument"
 )
 
+REPEATED = (
+    "`{}` starts the same stream for each batch: all of them draw the same numbers. Make the generator "
+    "once, and keep it"
+)
+
 VALID = (
+    Valid(
+        "collators that keep their generator, count on, or are asked for the same numbers",
+        """
+        import numpy as np
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        class Masks:
+            def __init__(self, rate, seed=1234, fixed=False):
+                self.rate, self.seed, self.fixed, self.step = rate, seed, fixed, 0
+                self.rng = torch.Generator().manual_seed(seed)
+
+            def __call__(self, rows):
+                ids = pad_sequence(rows, batch_first=True)
+                self.step += 1
+                later = torch.Generator().manual_seed(self.seed + self.step)
+                if self.fixed:
+                    later = torch.Generator().manual_seed(self.seed)
+                chosen = torch.rand(ids.shape, generator=self.rng) < self.rate
+                return ids, chosen & (torch.rand(ids.shape, generator=later) < 0.5)
+
+        def crops(image, seed=0):
+            rng = np.random.default_rng(0)
+            return image[rng.integers(4):]
+
+        def measure(model, rows):
+            for row in rows:
+                noise = torch.Generator().manual_seed(0)
+                model(row + torch.randn(row.shape, generator=noise))
+        """,
+    ),
     Valid(
         "loaders whose order is the data's, the caller's or that of the default generator",
         """
@@ -104,6 +140,71 @@ VALID = (
     ),
 )
 INVALID = (
+    Invalid(
+        "a collator that masks",
+        """
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        class Masks:
+            def __init__(self, rate: float = 0.15, seed: int = 1234):
+                self.rate = rate
+                self.seed = seed
+
+            def __call__(self, rows):
+                ids = pad_sequence(rows, batch_first=True)
+                rng = torch.Generator().manual_seed(self.seed)
+                chosen = torch.rand(ids.shape, generator=rng) < self.rate
+                return ids.masked_fill(chosen, 0), ids
+        """,
+        ((11, REPEATED.format("torch.Generator().manual_seed(self.seed)")),),
+    ),
+    Invalid(
+        "a helper of a collator, by numpy, and the seed of a field",
+        """
+        from dataclasses import dataclass
+        import numpy as np
+        import torch
+        from torch.utils.data import DataLoader, default_collate
+
+        @dataclass
+        class Noise:
+            seed: int = 0
+
+            def __call__(self, rows):
+                return self._noisy(default_collate(rows))
+
+            def _noisy(self, batch):
+                stream = np.random.default_rng(self.seed)
+                return batch + torch.as_tensor(stream.normal(size=batch.shape))
+        """,
+        ((14, REPEATED.format("np.random.default_rng(self.seed)")),),
+    ),
+    Invalid(
+        "a function for a loader, of a closure, and the rounds of a loop",
+        """
+        import torch
+        from torch.utils.data import DataLoader
+
+        def loader(data, seed):
+            def shuffled(rows):
+                g = torch.Generator()
+                g.manual_seed(seed)
+                return [rows[i] for i in torch.randperm(len(rows), generator=g)]
+            return DataLoader(data, 8, collate_fn=shuffled)
+
+        def train(model, batches, optimizer):
+            for x in batches:
+                g = torch.Generator(device=x.device).manual_seed(0)
+                loss = model(x + torch.randn(x.shape, generator=g)).mean()
+                loss.backward()
+                optimizer.step()
+        """,
+        (
+            (7, REPEATED.format("g.manual_seed(seed)")),
+            (13, REPEATED.format("torch.Generator(device=x.device).manual_seed(0)")),
+        ),
+    ),
     Invalid(
         "the order of a loader and the draws of a sampler",
         """

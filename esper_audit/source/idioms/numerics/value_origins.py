@@ -123,8 +123,20 @@ def passed_arguments(name: ast.Name, file: FileView) -> list[ast.expr]:
     for call in file.nodes(ast.Call):
         if terminal_name(call.func) == function.name and called_function(call, file) is function:
             named = [k.value for k in call.keywords if k.arg == name.id]
-            found += [*named, *call.args[position : position + 1]]
+            found += [*named, *_at(call.args, position)]
     return found
+
+
+def _at(arguments: list[ast.expr], position: int) -> list[ast.expr]:
+    """Return the argument at a position, the element of a comprehension for one that is unpacked."""
+    for number, argument in enumerate(arguments[: position + 1]):
+        if isinstance(argument, ast.Starred):
+            spread = argument.value
+            if isinstance(spread, (ast.GeneratorExp, ast.ListComp)):
+                return [spread.elt]
+            elements = spread.elts if isinstance(spread, (ast.Tuple, ast.List)) else []
+            return elements[position - number :][:1]
+    return arguments[position : position + 1]
 
 
 def returned(function: Function) -> list[ast.expr]:

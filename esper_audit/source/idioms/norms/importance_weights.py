@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from esper_audit.source.idioms.numerics.value_origins import called_function
 from esper_audit.source.syntax.ast_walk import scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.names import dotted, terminal_name
@@ -12,13 +13,17 @@ TOTALS = frozenset({"sum", "mean", "cumsum"})
 PRODUCTS = frozenset({"prod", "cumprod"})
 
 
-def is_importance_weight(ratio: ast.expr, file: FileView) -> bool:
-    """Return whether the function around a ratio makes weights of it that one overflow spoils.
+def is_importance_weight(ratio: ast.expr, file: FileView, calls: int = 1) -> bool:
+    """Return whether the function around a ratio, or one that gets it, makes weights that one overflow spoils.
 
     It divides by their sum, takes their product, or multiplies them in the step of a recursion.
     """
     functions = file.functions(ratio)
     statement = file.enclosing(ratio)[-1]
+    if functions and isinstance(statement, ast.Return) and calls:
+        uses = file.calls(functions[-1].name)
+        own = [use for use in uses if called_function(use, file) is functions[-1]]
+        return any(is_importance_weight(use, file, calls - 1) for use in own)
     if not functions or not isinstance(statement, ast.Assign):
         return False
     name = dotted(statement.targets[0])
