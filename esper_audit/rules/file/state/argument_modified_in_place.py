@@ -21,7 +21,7 @@ from esper_audit.source.idioms.aliasing.expected_writes import (
     is_partial,
     is_unseen,
 )
-from esper_audit.source.idioms.aliasing.shared_storage import is_item_removal, is_write_method
+from esper_audit.source.idioms.aliasing.shared_storage import has_write_method, is_item_removal
 from esper_audit.source.idioms.aliasing.tensor_parameters import (
     ArgumentKind,
     argument_kind,
@@ -29,7 +29,7 @@ from esper_audit.source.idioms.aliasing.tensor_parameters import (
 from esper_audit.source.idioms.aliasing.written_values import is_of_tensor, is_tensor_of_forward
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
-from esper_audit.source.syntax.names import Function, parameters
+from esper_audit.source.syntax.names import Function, parameters, terminal_name
 from esper_audit.source.syntax.source import has_word
 from esper_audit.text.phrases import quoted
 
@@ -52,7 +52,8 @@ class ArgumentModifiedInPlace(Rule):
 
     What: a `forward`, or a public function that returns a value, in which an argument is assigned to by
     item, by `+=` and the like or by a method with a trailing underscore: directly, through a view of it
-    (`squeeze`, a slice, `reshape`, a row in a loop), through another name, or in a helper of the file; and
+    (`squeeze`, a slice, `reshape`, a row in a loop), through another name, in a helper of the file or in
+    the modules of a list that a loop runs through; and
     a `forward` that pops an item of the dict that it is given.
 
     Why: the caller's features, targets or initial condition change without a word. The second use of
@@ -115,7 +116,8 @@ class ArgumentModifiedInPlace(Rule):
         }
         for write in flows.first_writes(function):
             if write.node in places and not is_of_callee(write, file.resolve):
-                yield from self._judged(write, function, file)
+                judged = self._judged(write, function, file)
+                yield from (_at_write(found, write, function, file) for found in judged)
 
     def _judged(
         self, write: ArgumentWrite, function: Function, file: FileView, depth: int = DEPTH
@@ -172,6 +174,20 @@ class ArgumentModifiedInPlace(Rule):
             )
 
 
+def _at_write(
+    found: Violation, write: ArgumentWrite, function: Function, file: FileView
+) -> Violation:
+    """Return what was found in a caller's caller as a violation where a public function writes."""
+    call = found.node
+    if not isinstance(call, ast.Call) or call is write.node:
+        return found
+    if terminal_name(call.func) == function.name or file.once(argument_flows).is_internal(function):
+        return found
+    code, line = quoted(file.code(write.node)), call.lineno
+    message = f"`{code}` in `{function.name}` changes what the call on line {line} is given"
+    return Violation(write.node, f"{message}. Write into a copy.", argument=write.parameter)
+
+
 def parameters_of(function: Function) -> list[str]:
     """Return the names of the parameters of a function."""
     return [parameter.arg for parameter in parameters(function.args)]
@@ -184,14 +200,5 @@ def _may_write(node: ast.AST) -> bool:
         return True
     value = node.value  # type: ignore[attr-defined]  # the other node types of the triggers have a value
     return isinstance(value, ast.Call) and (
-        is_item_removal(value) or any(map(_has_write_method, [value, *value.args]))
+        is_item_removal(value) or any(map(has_write_method, [value, *value.args]))
     )
-
-
-def _has_write_method(value: ast.expr) -> bool:
-    """Return whether a chain of calls has a method with a trailing underscore."""
-    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-        if is_write_method(value.func.attr):
-            return True
-        value = value.func.value
-    return False

@@ -6,6 +6,39 @@ from esper_audit.rules.rule import Invalid, Valid
 
 VALID = (
     Valid(
+        "layers of a list that change what the loop has computed, or a copy",
+        """
+        import torch
+        from torch import nn
+
+        def scaled(weight: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
+            weight *= by
+            return weight
+
+        class Layer(nn.Module):
+            def forward(self, x, weight):
+                return self.lin(x) * scaled(weight.clone(), x.mean(0))
+
+        class Fill(nn.Module):
+            def forward(self, x):
+                return x.mul_(2)
+
+        class Stack(nn.Module):
+            def __init__(self, depth):
+                super().__init__()
+                self.layers = nn.ModuleList(Layer() for _ in range(depth))
+                self.fills = nn.ModuleList([Fill(), Fill()])
+
+            def forward(self, x, weight):
+                x = self.lin(x)
+                for layer in self.layers:
+                    x = layer(x, weight)
+                for fill in self.fills:
+                    x = fill(x)
+                return x
+        """,
+    ),
+    Valid(
         "items that are taken out of a copy, out of own keywords, and by a function",
         """
         import torch
@@ -410,6 +443,63 @@ VALID = (
 )
 
 INVALID = (
+    Invalid(
+        "weights that each layer of a list scales again",
+        """
+        import torch
+        from torch import nn
+
+        def scaled(attr: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
+            weight = attr[:, 0]
+            weight *= by
+            return weight
+
+        class Layer(nn.Module):
+            def forward(self, x, attr):
+                return self.lin(x) * scaled(attr, x.mean(0))
+
+        class Stack(nn.Module):
+            def __init__(self, depth):
+                super().__init__()
+                self.layers = nn.ModuleList(Layer() for _ in range(depth))
+
+            def forward(self, x, attr):
+                for layer in self.layers[:-1]:
+                    x = torch.relu(layer(x, attr))
+                return self.layers[-1](x, attr)
+        """,
+        (
+            (
+                6,
+                "`weight *= by` in `scaled` changes what the call on line 20 is given. Write into a copy.",
+            ),
+        ),
+    ),
+    Invalid(
+        "a mask that the blocks of a list fill, by number",
+        """
+        import torch
+        from torch import nn
+
+        class Block(nn.Module):
+            def forward(self, x, mask):
+                mask = mask.unsqueeze(1)
+                mask.mul_(x.mean())
+                return x * mask
+
+        class Net(nn.Module):
+            def __init__(self, depth):
+                super().__init__()
+                self.blocks = nn.ModuleList([Block() for _ in range(depth)])
+
+            def forward(self, x, mask):
+                out = x
+                for number, block in enumerate(self.blocks):
+                    out = block(out, mask) + number
+                return out
+        """,
+        ((18, "`block(out, mask)` in `forward` changes the caller's `mask`. Write into a copy."),),
+    ),
     Invalid(
         "labels of a batch that a helper bounds",
         """

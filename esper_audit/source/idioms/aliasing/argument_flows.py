@@ -21,10 +21,12 @@ from esper_audit.source.idioms.classes.attribute_use import own_name
 from esper_audit.source.idioms.classes.file_classes import class_table
 from esper_audit.source.syntax.ast_walk import scan
 from esper_audit.source.syntax.file_view import FileView
+from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name
 
 # A module's forward is a call, and so is the helper that it calls.
 DEPTH = 2
+LIST = "ModuleList"
 
 
 class ArgumentFlows:
@@ -155,12 +157,30 @@ class ArgumentFlows:
 
     def _found_callees(self, call: ast.Call, caller: Function) -> list[Function]:
         function = call.func
-        if isinstance(function, ast.Name):
-            return [self._functions[function.id]] if function.id in self._functions else []
+        if isinstance(function, ast.Name) and function.id in self._functions:
+            return [self._functions[function.id]]
         if isinstance(function, ast.Attribute) and dotted(function.value) == own_name(caller) != "":
             owner = self._file.once(class_table).owner(caller)
             return list(self._members(function.attr, owner)) if owner is not None else []
-        return []
+        listed = self._listed(function, caller) if self._file.calls(LIST) else ""
+        owner = self._file.once(class_table).owner(caller) if listed else None
+        return list(self._members(listed, owner)) if owner is not None else []
+
+    def _listed(self, function: ast.expr, caller: Function) -> str:
+        """Return the attribute of the own object whose items are called, by index or in a loop over them."""
+        held = function.value if isinstance(function, ast.Subscript) else None
+        if isinstance(function, ast.Name):
+            values = self._file.once(FunctionValues).reaching(function)
+            loop = values[0].statement if len(values) == 1 else None
+            held = loop.iter if isinstance(loop, ast.For) else None
+            if isinstance(held, ast.Call) and dotted(held.func) in ("enumerate", "zip", "reversed"):
+                held = next((a for a in held.args if self._listed_name(a, caller)), None)
+        return self._listed_name(held, caller) if held is not None else ""
+
+    def _listed_name(self, held: ast.expr, caller: Function) -> str:
+        held = held.value if isinstance(held, ast.Subscript) else held
+        is_own = isinstance(held, ast.Attribute) and dotted(held.value) == own_name(caller) != ""
+        return held.attr if isinstance(held, ast.Attribute) and is_own else ""
 
     def _members(self, name: str, owner: ast.ClassDef) -> Iterator[Function]:
         """Yield the method of a class, or the forward of each module that its attribute may hold."""
@@ -170,16 +190,26 @@ class ArgumentFlows:
         if method is not None:
             yield method
         for use in family.bindings(name):
-            made = use.value
-            held = (
-                table.by_name.get(terminal_name(made.func)) if isinstance(made, ast.Call) else None
-            )
-            forward = table.family(held).method("forward") if held is not None else None
-            if forward is not None and held is not owner:
-                yield forward
+            for made in _made(use.value):
+                held = table.by_name.get(terminal_name(made.func))
+                forward = table.family(held).method("forward") if held is not None else None
+                if forward is not None and held is not owner:
+                    yield forward
 
     def _is_method(self, function: Function) -> bool:
         return self._file.once(class_table).owner(function) is not None
+
+
+def _made(value: ast.expr | None) -> Iterator[ast.Call]:
+    """Yield the call that makes a module, or those that make the items of a list of modules."""
+    if not isinstance(value, ast.Call):
+        return
+    yield value
+    for argument in value.args if terminal_name(value.func) == LIST else ():
+        items = argument.value if isinstance(argument, ast.Starred) else argument
+        parts = items.elts if isinstance(items, (ast.List, ast.Tuple)) else [items]
+        made = [p.elt if isinstance(p, (ast.ListComp, ast.GeneratorExp)) else p for p in parts]
+        yield from (call for call in made if isinstance(call, ast.Call))
 
 
 def _summary(flow: AliasFlow, names: Sequence[str]) -> CalleeEffects:

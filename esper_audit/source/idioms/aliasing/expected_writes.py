@@ -90,7 +90,7 @@ def is_expected_of(
 
 def _is_given_by_forward(write: ArgumentWrite, function: Function, flows: ArgumentFlows) -> bool:
     """Return whether a forward of the file passes what it is given itself for the argument."""
-    names = [p.arg for p in parameters(function.args)]
+    names = [p.arg for p in parameters(function.args) if p.arg not in ("self", "cls")]
     at = names.index(write.parameter) if write.parameter in names else len(names)
     return any(
         caller.name == "forward" and dotted(given) in {p.arg for p in parameters(caller.args)}

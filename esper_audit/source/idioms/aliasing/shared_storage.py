@@ -54,6 +54,15 @@ def is_write_method(name: str) -> bool:
     return len(name) > 2 and name[-1] == "_" != name[-2] and name not in FLAG_METHODS
 
 
+def has_write_method(value: ast.expr) -> bool:
+    """Return whether a chain of calls has a method with a trailing underscore."""
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        if is_write_method(value.func.attr):
+            return True
+        value = value.func.value
+    return False
+
+
 def is_item_removal(node: ast.AST) -> bool:
     """Return whether a node takes an item with a literal key out of a dict: `batch.pop("labels")`."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
