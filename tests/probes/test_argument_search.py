@@ -401,7 +401,19 @@ class Spectral(nn.Module):
         return out
 
 
+class Phases(nn.Module):
+    """Takes complex numbers, of which it reads the imaginary part."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(width, width, dtype=torch.complex64))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return (z @ self.weight).abs() + z.imag
+
+
 FOUND = (
+    Phases,
     Skipping, OfMaps, Wrapper, Dropping, OfExperts, Frames, Spectral,
     Table, OfPictures, Tokens, Joining, Coupling, OfKinds, Merging,
     OnTower, ByKeyword, FromSettings, OfBlocks, Depthwise, Stages, Kernel, Pyramid, Crossing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from support.recipes import IDS, PICTURES, ROWS, SEQUENCES, discovered
+from support.recipes import COMPLEX, IDS, PICTURES, ROWS, SEQUENCES, discovered
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, inconclusive, sound
@@ -123,12 +123,32 @@ class Counting(nn.Module):
         return x * self.calls
 
 
+class Rotated(nn.Module):
+    """Turns complex rows by a learned phase."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phase = nn.Parameter(torch.rand(8))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z * torch.exp(1j * self.phase)
+
+
+class RotatedTogether(Rotated):
+    """Turns complex rows by a phase that all rows share."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z) * torch.exp(1j * z.mean(0).angle())
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield broken(discovered(Centred), "rows")
     yield broken(discovered(SoftmaxOverRows), "rows")
     yield broken(discovered(GlobalNorm, PICTURES), "rows")
     yield broken(discovered(InTuple), "rows")
+    yield sound(discovered(Rotated, COMPLEX))
+    yield broken(discovered(RotatedTogether, COMPLEX), "rows")
     yield by_design(discovered(BatchStatistics), "rows")
     yield by_design(discovered(Neighbours, ROWS, IDS), "rows")
     yield by_design(discovered(Critic), "rows")

@@ -20,6 +20,7 @@ TIME_FIRST = TensorSpec((6, 2, 8))
 MASK = TensorSpec((2, 6), "bool")
 FLOAT_MASK = TensorSpec((2, 6), "float32", 0.0, 1.0)
 LENGTHS = TensorSpec((2,), "int64", 6, 7)
+COMPLEX = TensorSpec((3, 8), "complex64")
 RATIOS = TensorSpec((2,), "float32", 1.0, 1.0)
 
 

@@ -63,6 +63,9 @@ WANTS_FLOAT = re.compile(
     r"found Long|but got Long|not implemented for 'Long'|Float but|Long did not match Float|Got a Long"
     r"|dtype Long|input dtype should be either floating|Input type \((?:torch\.)?(?:Long|Int)"
 )
+WANTS_COMPLEX = re.compile(
+    r"non-complex dtype|Complex(?:Float|Double)|complex<|complex (?:input|tensor|dtype)|complex64"
+)
 TOO_HIGH = re.compile(
     r"index out of range|out of bounds|Class values must be smaller|target \d+ is out of"
 )
@@ -143,6 +146,8 @@ def _changes_of_values(message: str) -> Iterator[Change]:
         yield lambda spec: TensorSpec(spec.shape[:2], "int64", 0, 2) if spec.is_floating else None
     if WANTS_FLOAT.search(message):
         yield lambda spec: None if spec.is_floating else TensorSpec(spec.shape)
+    if WANTS_COMPLEX.search(message):
+        yield lambda spec: replace(spec, dtype="complex64") if spec.dtype == "float32" else None
     if TOO_HIGH.search(message):
         yield lambda spec: replace(spec, low=0, high=1.9 if spec.is_floating else 2)
     if WANTS_NUMBER.search(message):

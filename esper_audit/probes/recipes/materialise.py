@@ -87,6 +87,8 @@ def draw_tensor(spec: TensorSpec, generator: torch.Generator) -> Tensor:
     if not spec.is_floating:
         high = max(int(spec.low) + 1, int(10 if spec.high is None else spec.high))
         return torch.randint(int(spec.low), high, spec.shape, generator=generator, dtype=dtype)
+    if dtype.is_complex:
+        return torch.randn(spec.shape, generator=generator, dtype=dtype)
     if spec.high is None:
         drawn = torch.randn(spec.shape, generator=generator, dtype=torch.float32)
         return drawn.to(dtype) + spec.low

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.measure.output_tree import named_tensors
+from esper_audit.probes.measure.output_tree import named_tensors, tensors_of
 from esper_audit.probes.recipes.subject import Discovered
 
 TOLERANCES = {torch.float64: 1e-7, torch.float32: 1e-2}
@@ -29,13 +29,17 @@ class PreciseRun:
         return TOLERANCES[self.dtype]
 
     def evaluate(self, subject: Discovered, call: Any) -> dict[str, Tensor]:
-        """Return the floating outputs of a call by path."""
+        """Return the floating and complex outputs of a call by path."""
         outputs = named_tensors(subject.evaluate(self.module, cast_tree(call, self.dtype)))
-        return {path: t for path, t in outputs.items() if t.is_floating_point()}
+        return {p: t for p, t in outputs.items() if t.is_floating_point() or t.is_complex()}
 
 
 def precise_run(subject: Discovered, state: str) -> PreciseRun:
-    """Return a module in double precision if it runs so, else as it was built."""
+    """Return a module in double precision if it runs so, else as it was built, and so if it is complex."""
+    usual = subject.at(state)
+    held = (*usual.parameters(), *usual.buffers(), *tensors_of(subject.arguments_of_call()))
+    if any(map(torch.is_complex, held)):
+        return PreciseRun(usual, torch.float32)
     try:
         run = PreciseRun(subject.at(state).double(), torch.float64)
         run.evaluate(subject, subject.arguments_of_call())
