@@ -105,6 +105,14 @@ class CreatedHere(nn.Module):
         return x + torch.arange(x.shape[1])[None, :, None]
 
 
+class LayerMadeHere(nn.Module):
+    """A layer that each call makes, and brings to the device of the input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return nn.Linear(8, 8).to(x.device)(x)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Buffered))
     yield sound(discovered(ScalarAttribute))
@@ -112,6 +120,7 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Packed, SEQUENCES))
     yield sound(discovered(CopiedAlong))
     yield sound(discovered(ReadsValues))
+    yield sound(discovered(LayerMadeHere))
     yield broken(discovered(PlainAttribute), "attribute")
     yield broken(discovered(IndexBySlice), "attribute")
     yield broken(discovered(CreatedHere, SEQUENCES), "created")

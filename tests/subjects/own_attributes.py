@@ -57,9 +57,22 @@ class Filled(Template):
         self.body = nn.Linear(8, 8)
 
 
+class ByProperty(nn.Module):
+    """Hands on what another object lacks, by a property that torch names in the error."""
+
+    @property
+    def schedule(self) -> float:
+        inner: object = nn.Identity()
+        return inner.schedule  # type: ignore[attr-defined,no-any-return]  # that is the defect
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.schedule
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Spelt))
     yield sound(discovered(Filled))
+    yield sound(discovered(ByProperty))
     yield broken(discovered(Misspelt), "attribute")
     yield broken(discovered(InTrainingAlone), "attribute")
     yield broken(discovered(NameMissing), "name")

@@ -77,6 +77,11 @@ class OwnAttributes(UniversalProbe):
 
 
 def is_own(message: str, kind: type[nn.Module]) -> bool:
-    """Return whether an error is about an attribute of a class, or of a class that its file defines."""
+    """Return whether an error is about an attribute that a class lacks.
+
+    A property that the class has may raise for an attribute of something else, and torch renames the error.
+    """
     found = NO_ATTRIBUTE.match(message)
-    return found is not None and found[1] in {base.__name__ for base in kind.__mro__}
+    if found is None or found[1] not in {base.__name__ for base in kind.__mro__}:
+        return False
+    return not any(found[2] in vars(base) for base in kind.__mro__)

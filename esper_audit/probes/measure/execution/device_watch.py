@@ -12,6 +12,8 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 OWN = "/esper_audit/"
 
+# `module.to(device)` compares each tensor with its copy on the other device.
+CONVERSIONS = re.compile(r"_has_compatible_shallow_copy_type")
 # Functions that take the lengths of a packed sequence, which have to be on the CPU.
 PACKED = re.compile(r"_pack_padded_sequence|\.(gru|lstm|rnn_tanh|rnn_relu)$")
 
@@ -48,7 +50,7 @@ class DeviceWatch(TorchFunctionMode):
         others = [t for t in tensors if t.dim() and t.device.type != self.device]
         if not others or not any(t.device.type == self.device for t in tensors):
             return
-        if func in (Tensor.to, Tensor.copy_, Tensor.type_as):
+        if func in (Tensor.to, Tensor.copy_, Tensor.type_as) or CONVERSIONS.search(name):
             return
         self.stray, self.function = others[0], name
         frames = [
