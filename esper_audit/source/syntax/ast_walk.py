@@ -170,3 +170,12 @@ def _flat_chain(node: ast.AST) -> int:
         module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
         return max(name.count(".") for name in (module, *(alias.name for alias in node.names)))
     return 0
+
+
+def factors(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield the factors of a product."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        yield from factors(node.left)
+        yield from factors(node.right)
+    else:
+        yield node

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from esper_audit.source.idioms.numerics.ema_update import literal_number
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
@@ -243,12 +242,3 @@ def numbered(terms: list[str], name: str) -> int | None:
     at = terms.index(name)
     rest = terms.index("...") if "..." in terms else len(terms)
     return at if at < rest else at - len(terms)
-
-
-def factors(node: ast.expr) -> Iterator[ast.expr]:
-    """Yield the factors of a product."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        yield from factors(node.left)
-        yield from factors(node.right)
-    else:
-        yield node

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from esper_audit.source.idioms.attention.axes import (
     TensorAxes,
     einsum_terms,
-    factors,
     integer,
     numbered,
 )
 from esper_audit.source.idioms.numerics.tensor_calls import TensorCall, tensor_call
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins
+from esper_audit.source.syntax.ast_walk import factors
 from esper_audit.source.syntax.file_view import FileView
 
 PRODUCTS = frozenset({"matmul", "bmm", "mm", "mv"})

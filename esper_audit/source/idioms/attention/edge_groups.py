@@ -6,10 +6,9 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from esper_audit.source.idioms.attention.axes import factors
 from esper_audit.source.idioms.numerics.probabilities import selected
 from esper_audit.source.idioms.numerics.value_origins import ValueOrigins, called_function
-from esper_audit.source.syntax.ast_walk import scan
+from esper_audit.source.syntax.ast_walk import factors, scan
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters, terminal_name

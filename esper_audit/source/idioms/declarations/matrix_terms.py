@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from esper_audit.source.idioms.classes.file_classes import class_table
-from esper_audit.source.syntax.ast_walk import scan, walk
+from esper_audit.source.syntax.ast_walk import factors, scan, walk
 from esper_audit.source.syntax.file_view import FileView
 from esper_audit.source.syntax.local_values import FunctionValues
 from esper_audit.source.syntax.names import Function, dotted, parameters
@@ -52,10 +52,10 @@ def _term(term: ast.BinOp, file: FileView) -> tuple[int, frozenset[str]]:
     """Return the number and the sizes of a product that is no part of a larger one."""
     above = file.parent(term)
     is_part = isinstance(above, ast.BinOp) and isinstance(above.op, ast.Mult)
-    factors = list(_factors(term)) if not is_part else []
-    numbers = [f.value for f in factors if isinstance(f, ast.Constant) and type(f.value) is int]
-    sizes = [_size(f, file) for f in factors if not isinstance(f, ast.Constant)]
-    is_plain = len(numbers) + len(sizes) == len(factors) and len(numbers) < FEWEST
+    multiplied = list(factors(term)) if not is_part else []
+    numbers = [f.value for f in multiplied if isinstance(f, ast.Constant) and type(f.value) is int]
+    sizes = [_size(f, file) for f in multiplied if not isinstance(f, ast.Constant)]
+    is_plain = len(numbers) + len(sizes) == len(multiplied) and len(numbers) < FEWEST
     is_matrix = is_plain and len(sizes) == FEWEST and all(sizes)
     return (sum(numbers) or 1, frozenset(sizes)) if is_matrix else (0, frozenset())
 
@@ -67,14 +67,6 @@ def _size(node: ast.expr, file: FileView) -> str:
     if len(values) == 1 and values[0].value is not None:
         name = dotted(values[0].value) or name
     return name.rpartition(".")[2]
-
-
-def _factors(node: ast.expr) -> Iterator[ast.expr]:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        yield from _factors(node.left)
-        yield from _factors(node.right)
-    else:
-        yield node
 
 
 def _classes_of(sizes: frozenset[str], file: FileView) -> dict[ast.ClassDef, int]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from esper_audit.source.idioms.local_flow.constructors import Constructors
 from esper_audit.source.idioms.local_flow.local_calls import LocalCalls
+from esper_audit.source.idioms.training.data_loaders import is_constant_text
 from esper_audit.source.idioms.training.training_events import EventKind, TrainingEvent
 from esper_audit.source.idioms.training.training_flow import TrainingFlow, TrainingFlows
 from esper_audit.source.syntax.ast_walk import NESTED_SCOPES, returned_values, scan
@@ -248,7 +249,7 @@ def _is_mean_result(value: ast.expr, file: FileView, depth: int) -> bool:
 
 def _is_mean_call(call: ast.Call, file: FileView, depth: int = DEEPEST) -> bool:
     """Return whether a call returns the mean loss of a batch."""
-    if any(k.arg == "reduction" and not _is_constant(k.value, "mean") for k in call.keywords):
+    if any(k.arg == "reduction" and not is_constant_text(k.value, "mean") for k in call.keywords):
         return False
     last = terminal_name(call.func)
     if last == "mean":
@@ -272,7 +273,3 @@ def _is_given(function: ast.expr, file: FileView) -> bool:
     """Return whether a function is a parameter, as a criterion is."""
     names = {p.arg for f in file.functions(function) for p in parameters(f.args)}
     return text_of(function) in names
-
-
-def _is_constant(node: ast.expr, value: object) -> bool:
-    return isinstance(node, ast.Constant) and node.value == value
