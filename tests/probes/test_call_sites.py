@@ -207,3 +207,16 @@ def test_the_reason_of_a_class_that_is_built_at_the_second_try_is_that_of_its_ca
     result = find_recipe(f"{__name__}:SecondTry")
     assert result.stage is Stage.BUILT
     assert result.reason == "could not be fed: RuntimeError: no call is good"
+
+
+class Refused(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        raise RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte"
+        )
+
+
+def test_an_allocation_that_the_limit_refused_is_named_by_the_setting() -> None:
+    result = find_recipe(f"{__name__}:Refused")
+    assert result.reason == "could not be built: ran out of memory (the limit is probing.memory)"

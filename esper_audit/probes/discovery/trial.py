@@ -15,6 +15,7 @@ from esper_audit.probes.measure.output_tree import differs, tensors_of
 from esper_audit.probes.measure.parameters.redrawing import redraw
 from esper_audit.probes.recipes.materialise import build_module, draw_call
 from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.sandbox.refused_allocation import is_about_memory
 from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.subject.modes import switch_mode
 
@@ -93,4 +94,6 @@ def _called(recipe: Recipe, module: nn.Module, seed: int) -> Any:
 def reason_of(stage: str, failure: TrialFailure) -> str:
     """Return why a class could not be built or fed, on one line."""
     text = failure.sentence()
+    if is_about_memory(text):
+        return f"{stage}: ran out of memory (the limit is probing.memory)"
     return f"{stage}: {text[:160]}"
