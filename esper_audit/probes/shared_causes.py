@@ -1,36 +1,46 @@
-"""Failures that share a cause: they raise at the same line, which one of the classes that fail holds."""
+"""Failures that share a cause: they raise at the same line, and a class that fails alone holds it or a caller's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord
 
-LINE = "line"  # of a witness: where the call raised
+LINE = "line"  # of a witness: where the call raised, after the lines of its callers
+CALLS = " > "  # between these lines
 
 
 def places_of_causes(failed: Iterable[ProbeRecord]) -> list[tuple[DefinitionPlace, ProbeRecord]]:
     """Return failures with the place of their cause, those of its own class first.
 
-    The place is that of the record, unless a class that fails by itself holds the line that raised.
+    The place is that of the innermost class on the way to the line that fails by itself at this line: what a
+    part gets may be the fault of the part's owner.
     """
     records = list(failed)
-    owners = {_cause(one): one.places[0] for one in records if _is_at_line(one)}
-    placed = [(owners.get(_cause(one), one.places[0]), one) for one in records]
+    placed = [(_place_of_cause(one, records), one) for one in records]
     return sorted(placed, key=lambda pair: pair[0] != pair[1].places[0])
 
 
+def _place_of_cause(record: ProbeRecord, failed: Sequence[ProbeRecord]) -> DefinitionPlace:
+    same = [one.places[0] for one in failed if _cause(one) == _cause(record)]
+    for line in reversed(_lines(record)):
+        for place in same:
+            if _is_at(place, line):
+                return place
+    return record.places[0]
+
+
 def _cause(record: ProbeRecord) -> tuple[str, str, str]:
-    line = str(record.witness.get(LINE, ""))
-    return record.probe, record.code, line or record.unit
+    lines = _lines(record)
+    return record.probe, record.code, lines[-1] if lines else record.unit
 
 
-def _is_at_line(record: ProbeRecord) -> bool:
-    """Return whether the class of a record holds the line that raised."""
-    path, _, line = str(record.witness.get(LINE, "")).rpartition(":")
-    place = record.places[0]
-    return (
-        bool(path)
-        and f"/{place.path}".endswith(f"/{path}")
-        and place.line <= int(line) <= place.end_line
-    )
+def _lines(record: ProbeRecord) -> list[str]:
+    return [line for line in str(record.witness.get(LINE, "")).split(CALLS) if line]
+
+
+def _is_at(place: DefinitionPlace, line: str) -> bool:
+    """Return whether a class holds a line."""
+    path, _, number = line.rpartition(":")
+    in_file = f"/{place.path}".endswith(f"/{path}")
+    return bool(path) and in_file and place.line <= int(number) <= place.end_line

@@ -65,6 +65,26 @@ class Misuse(nn.Module):
         return torch.relu(self.sound(x.float()))
 
 
+class Scaled(nn.Module):
+    """Multiplies by a constant of a fixed dtype before it calls a sound part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sound = Sound()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.sound(x * torch.ones(1)))
+
+
+class Stack(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scaled = Scaled()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.scaled(x))
+
+
 def records(kind: type[nn.Module], folder: Path) -> list[ProbeRecord]:
     target = f"{kind.__module__}:{kind.__name__}"
     recipe = Recipe(target, Arguments(), Arguments((TensorSpec((2, 8)),)))
@@ -102,3 +122,13 @@ def test_a_part_that_was_not_probed_or_is_sound_has_no_finding(
 ) -> None:
     found = findings([Network, Sound, Misuse], tmp_path, monkeypatch)
     assert set(found) == {"Network", "Misuse"}
+
+
+def test_modules_that_give_a_sound_part_the_wrong_dtype_are_one_finding_at_the_innermost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings([Stack, Sound, Misuse, Scaled], tmp_path, monkeypatch)
+    assert found == {
+        "Scaled": f"{__name__}.Scaled, {__name__}.Stack",
+        "Misuse": f"{__name__}.Misuse",
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from support.recipes import IDS, SEQUENCES, discovered
+from support.recipes import IDS, ROWS, SEQUENCES, discovered
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, inconclusive, sound
@@ -37,6 +37,35 @@ class Spread(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True).sqrt() + 1e-6)
+
+
+class Gain(nn.Module):
+    """A gain given by its logarithm, of which 100 means nothing."""
+
+    def forward(self, x: Tensor, log_gain: Tensor) -> Tensor:
+        return (x * log_gain.exp()).tanh()
+
+
+class SteepActivation(nn.Module):
+    """The same product of features, which may be of any size."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return (y * x.exp()).tanh()
+
+
+class Quotient(nn.Module):
+    """A division by zero whose value alone is left out."""
+
+    def forward(self, x: Tensor, count: Tensor) -> Tensor:
+        return torch.where(count == 0, 0.0, x / count)
+
+
+class Difference(nn.Module):
+    """A root of squared differences, which are zero where a prediction is exact."""
+
+    def forward(self, pred: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        error = (pred - target).pow(2).mean().sqrt()
+        return error, {"error": error.detach()}
 
 
 class Focal(nn.Module):
@@ -72,7 +101,11 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Guarded))
     yield sound(discovered(Overflowing))
     yield broken(discovered(RootOfSquares), "edge")
-    yield broken(discovered(Spread, SEQUENCES), "edge")
+    yield by_design(discovered(Spread, SEQUENCES), "edge")
+    yield sound(discovered(Gain, ROWS, ROWS))
+    yield broken(discovered(SteepActivation, ROWS, ROWS), "edge")
+    yield broken(discovered(Quotient, ROWS, ROWS), "edge")
+    yield broken(discovered(Difference, ROWS, ROWS), "edge")
     yield broken(discovered(Focal), "edge")
     yield broken(discovered(WhereWithoutGuard), "ordinary")
     yield broken(discovered(RgbToBright), "ordinary")

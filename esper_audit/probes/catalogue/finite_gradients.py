@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,37 +12,43 @@ from torch import Tensor, nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.output_tree import tensors_of
+from esper_audit.probes.measure.execution.gradient_origin import gradient_origin, weighted_sum
+from esper_audit.probes.measure.execution.input_edges import (
+    COLOURS,
+    CONSTANT,
+    EDGES,
+    ORDINARY,
+    InputEdge,
+    leaves_at,
+    named_specs,
+)
+from esper_audit.probes.measure.output_tree import named_tensors
 from esper_audit.probes.measure.parameters.gradients import backward
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
-from esper_audit.probes.recipes.source_text import recipe_text
+from esper_audit.probes.recipes.source_text import recipe_text, tensor_text
 from esper_audit.probes.recipes.subject import Discovered
-from esper_audit.probes.recipes.values import tensors_in
+from esper_audit.probes.recipes.values import TensorSpec, tensors_in
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
-EDGES = {
-    "ordinary": "{x}",
-    "all zero": "torch.zeros_like({x})",
-    "all one": "torch.ones_like({x})",
-    "tiny": "{x} * 1e-25",
-    "large": "torch.full_like({x}, 100.0)",
-}
-COLOURS = re.compile(r"rgb|xyz|cie|hsv|hsl|ycbcr|yuv|colou?r", re.IGNORECASE)
+WEIGHTED = "({y} * torch.linspace(0.5, 1.5, {y}.numel()).view({y}.shape)).sum()"
+COLOUR_NAMES = re.compile(r"rgb|xyz|cie|hsv|hsl|ycbcr|yuv|colou?r", re.IGNORECASE)
 
 
 class FiniteGradients(UniversalProbe):
     """Where the output is finite, the gradients are finite.
 
-    What: the probe runs forward and backward on ordinary inputs, all zeros, all ones, tiny and large
-    values. Wherever all outputs are finite, the gradients of inputs and parameters must be, too.
+    What: the probe runs forward and backward on ordinary inputs, all zeros, all ones, and 100 wherever an
+    argument may have any size by its name. Wherever all outputs are finite, the gradients of inputs and
+    parameters must be, too. The operation is named whose derivative is not.
 
-    Why: the derivative of a root, a power, a norm or a standard deviation at zero is infinite, and times
-    zero it is NaN. One padded row or one dead picture then erases all weights.
+    Why: the derivative of a root or a power at zero is infinite, and times zero it is NaN, also where
+    `torch.where` leaves the value out. One padded row or one dead picture then erases all weights.
 
-    Quiet: outputs that are not finite are left out, because they show by themselves. What takes colours by
-    its name has it as a property where the gradients of values in [0, 1] are finite.
+    Quiet: outputs that are not finite are left out, because they show by themselves. What is not finite at
+    any constant input, such as a standard deviation, is a property. So are colours by name where the gradients
+    of values in [0, 1] are finite.
 
     Tickets: real code
     """
@@ -59,24 +65,29 @@ class FiniteGradients(UniversalProbe):
         """Run forward and backward at each edge."""
         if not any(spec.is_floating for spec in tensors_in(subject.recipe.call)):
             return
-        for edge in EDGES:
+        for edge in (ORDINARY, *EDGES):
             module = switch_mode(subject.at(state), training=False)
             try:
-                bad = _bad_gradient(subject, module, edge)
+                bad = bad_gradient(subject, module, edge)
             # A value that the module refuses is no edge of its inputs.
             except FAILURES:
                 continue
-            detector = "ordinary" if edge == "ordinary" else "edge"
-            yield Reading(detector, float(bool(bad)), {"inputs": edge, "gradient": bad})
+            where: dict[str, Plain] = {"inputs": edge.name, "gradient": bad}
+            where |= _origin_at(subject, state, edge) if bad else {}
+            yield Reading("ordinary" if edge is ORDINARY else "edge", float(bool(bad)), where)
             if bad:
                 return
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
-        """Return the reason if the inputs are colours, and gradients are finite for each colour."""
-        if detector != "ordinary" or not COLOURS.search(subject.recipe.class_name):
-            return ""
+        """Return the reason if any constant does it, or if the inputs are colours and no colour does it."""
         module = switch_mode(subject.build(), training=False)
-        if _bad_gradient(subject, module, "of colours"):
+        if detector == "edge" and bad_gradient(subject, module, CONSTANT):
+            return (
+                "has no finite gradients where all values of an input are equal, whatever they are"
+            )
+        if detector != "ordinary" or not COLOUR_NAMES.search(subject.recipe.class_name):
+            return ""
+        if bad_gradient(subject, module, COLOURS):
             return ""
         return "takes colours by its name, and its gradients are finite for values in [0, 1]"
 
@@ -84,57 +95,75 @@ class FiniteGradients(UniversalProbe):
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
         """Return a program that looks at the gradients."""
-        names = recipe_text(subject.recipe).names
-        specs = tensors_in(subject.recipe.call)
-        edge = EDGES[str(witness["inputs"])]
-        floating = [n for n, spec in zip(names, specs, strict=True) if spec.is_floating]
-        parameters = "" if subject.recipe.is_function else ", *module.parameters()"
+        edge = next(one for one in (ORDINARY, *EDGES) if one.name == witness["inputs"])
+        names, specs = recipe_text(subject.recipe).names, named_specs(subject)
+        inputs = {
+            name: _input_text(edge, argument, spec)
+            for name, (argument, spec) in zip(names, specs, strict=True)
+            if spec.is_floating
+        }
+        module = switch_mode(subject.build(), training=False)
+        leaves = ", ".join([*inputs, *(["*module.parameters()"] if [*module.parameters()] else [])])
+        outputs = [f"output{path}" for path in live_outputs(subject, module, edge)[0]]
+        total = "{y}.sum()" if bad_gradient(subject, module, edge, plain_sum) else WEIGHTED
         message = "the outputs are finite, but gradients are not"
         body = [
-            *(f"{n} = ({edge.format(x=n)}).requires_grad_()" for n in floating),
-            "outputs = module(CALL)",
-            "outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]",
-            "outputs = [y for y in outputs if isinstance(y, torch.Tensor) and y.requires_grad]",
-            "assert all(y.isfinite().all() for y in outputs)",
-            "sum((y * torch.linspace(0.5, 1.5, y.numel()).view(y.shape)).sum() for y in outputs).backward()",
-            f"leaves = [{', '.join(floating)}{parameters}]",
-            f'assert all(t.grad is None or t.grad.isfinite().all() for t in leaves), "{message}"',
+            "output = module(CALL)",
+            *(f"assert {one}.isfinite().all()" for one in outputs),
+            f"loss = {' + '.join(total.format(y=one) for one in outputs)}",
+            "loss.backward()",
+            f"for t in [{leaves}]:",
+            f'    assert t.grad is None or t.grad.isfinite().all(), "{message}"',
         ]
-        return program(subject.recipe, body), f"AssertionError: {message}"
+        return program(subject.recipe, body, inputs=inputs), f"AssertionError: {message}"
 
 
-def _bad_gradient(subject: Discovered, module: nn.Module, edge: str) -> str:
+def _origin_at(subject: Discovered, state: str, edge: InputEdge) -> dict[str, Plain]:
+    """Return the operation in which the gradients stop being finite, and its line."""
+    module = switch_mode(subject.at(state), training=False)
+    origin = gradient_origin(lambda: subject.run(module, leaves_at(subject, edge)[0]))
+    return {"operation": origin.operation, "line": origin.line} if origin else {}
+
+
+def live_outputs(
+    subject: Discovered, module: nn.Module, edge: InputEdge
+) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Return the outputs that have a gradient at an edge, none if one is not finite, and the inputs."""
+    call, leaves = leaves_at(subject, edge)
+    outputs = named_tensors(subject.run(module, call))
+    floating = {path: t for path, t in outputs.items() if t.is_floating_point()}
+    if not all(bool(t.isfinite().all()) for t in floating.values()):
+        return {}, leaves
+    return {path: t for path, t in floating.items() if t.requires_grad and t.numel()}, leaves
+
+
+def bad_gradient(
+    subject: Discovered,
+    module: nn.Module,
+    edge: InputEdge,
+    total: Callable[[Iterable[Tensor]], Tensor] = weighted_sum,
+) -> str:
     """Return what has a gradient that is not finite although all outputs are, empty if nothing has."""
-    leaves: list[Tensor] = []
-    call = at_edge(subject.arguments_of_call(), edge, leaves)
-    outputs = [t for t in tensors_of(subject.run(module, call)) if t.is_floating_point()]
-    live = [t for t in outputs if t.requires_grad and t.numel()]
-    if not live or not all(bool(t.isfinite().all()) for t in outputs):
+    outputs, leaves = live_outputs(subject, module, edge)
+    if not outputs:
         return ""
-    weights = [torch.linspace(0.5, 1.5, t.numel(), dtype=t.dtype).view(t.shape) for t in live]
-    backward(torch.stack([(t * w).sum() for t, w in zip(live, weights, strict=True)]).sum())
+    for parameter in module.parameters():
+        parameter.grad = None
+    backward(total(outputs.values()))
     named = [*((f"input {n}", leaf) for n, leaf in enumerate(leaves)), *module.named_parameters()]
     bad = [n for n, t in named if t.grad is not None and not bool(t.grad.isfinite().all())]
     return bad[0] if bad else ""
 
 
-def at_edge(tree: Any, edge: str, leaves: list[Tensor]) -> Any:
-    """Return arguments with their floating tensors replaced by an edge, and add these to `leaves`."""
-    if isinstance(tree, Tensor):
-        if not tree.is_floating_point():
-            return tree
-        values = {
-            "ordinary": tree,
-            "all zero": torch.zeros_like(tree),
-            "all one": torch.ones_like(tree),
-            "tiny": tree * 1e-25,
-            "large": torch.full_like(tree, 100.0),
-            "of colours": tree.abs().clamp(max=1.0),
-        }
-        leaves.append(values[edge].detach().requires_grad_())
-        return leaves[-1]
-    if isinstance(tree, dict):
-        return {key: at_edge(item, edge, leaves) for key, item in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(at_edge(item, edge, leaves) for item in tree)
-    return tree
+def plain_sum(outputs: Iterable[Tensor]) -> Tensor:
+    """Return the sum of the outputs."""
+    return torch.stack([t.sum() for t in outputs]).sum()
+
+
+def _input_text(edge: InputEdge, argument: str, spec: TensorSpec) -> str:
+    """Return the expression of an input at an edge."""
+    if not edge.text or not edge.only.fullmatch(argument):
+        return f"({tensor_text(spec)}).requires_grad_()"
+    text = edge.text.format(shape=", ".join(map(str, spec.shape)) or "()")
+    kind = "" if spec.dtype == "float32" else f", dtype=torch.{spec.dtype}"
+    return f"{text.removesuffix(')')}{kind}, requires_grad=True)"

@@ -12,7 +12,7 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.execution.precise_run import cast_tree
-from esper_audit.probes.measure.execution.raising_line import raising_line
+from esper_audit.probes.measure.execution.raising_lines import raising_lines
 from esper_audit.probes.measure.output_tree import named_tensors
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
@@ -82,7 +82,7 @@ class FollowedDtype(UniversalProbe):
             except FAILURES as error:
                 is_mixed = MIXED.search(str(error)) and not LACKING.search(str(error))
                 if is_mixed:
-                    raised = {"error": quoted(str(error)), "line": raising_line(error)}
+                    raised = {"error": quoted(str(error)), "line": raising_lines(error)}
                     yield Reading(name, 1.0, {**raised})
                     return
                 continue

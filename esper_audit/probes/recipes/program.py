@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.source_text import RecipeText, recipe_text
 
 
 def program(
-    recipe: Recipe, body: Sequence[str], *, mode: str = "eval", imports: Sequence[str] = ()
+    recipe: Recipe,
+    body: Sequence[str],
+    *,
+    mode: str = "eval",
+    imports: Sequence[str] = (),
+    inputs: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Return a program: the module as `module` in a mode, its inputs, then the lines of the body.
 
     In the body `CALL` is the arguments of the call, `OTHER_CALL` the same drawn anew, and `BUILD` the
-    construction of the module.
+    construction of the module. `inputs` are the expressions of variables that it does not draw.
     """
     text = recipe_text(recipe)
+    drawn = [(line.partition(" = ")[0], line) for line in text.inputs]
     lines = [
         *sorted({"import torch", *text.imports, *imports}, key=_import_order),
         "",
         "torch.manual_seed(0)",
         f"module = {text.construct}" + (f".{mode}()" if mode and not recipe.is_function else ""),
-        *text.inputs,
+        *(f"{name} = {inputs[name]}" if name in inputs else line for name, line in drawn),
         *(with_recipe(line, text) for line in body),
     ]
     return "\n".join(lines) + "\n"

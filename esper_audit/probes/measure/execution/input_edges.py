@@ -1,0 +1,96 @@
+"""The edges of inputs at which gradients are looked at: all zero, all one, large, constant."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from esper_audit.probes.measure.execution.precise_run import map_tree
+from esper_audit.probes.recipes.materialise import CallArguments, import_name
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, tensors_in
+
+# What may be of any size. A logarithm, an angle, a distance or a weight of 100 has no meaning.
+OF_ANY_SIZE = re.compile(
+    r"x\d?|(in_?)?(inputs?|tensors?|features?|feats?|data)|z|h|hidden(_states?)?|activations?|logits?|scores?"
+    r"|outputs?|pred(ict(ion|ed))?s?|y_?(pred|hat)|emb(edding)?s?|queries|query|q|k|keys?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class InputEdge:
+    """A kind of values: `fill` makes those of a tensor by its number, `text` is the expression for a shape.
+
+    `only` restricts them to arguments by name.
+    """
+
+    name: str
+    fill: Callable[[Tensor, int], Tensor]
+    text: str = ""
+    only: re.Pattern[str] = re.compile(".*")
+
+
+ORDINARY = InputEdge("ordinary", lambda t, _: t)
+EDGES = (
+    InputEdge("all zero", lambda t, _: torch.zeros_like(t), "torch.zeros({shape})"),
+    InputEdge("all one", lambda t, _: torch.ones_like(t), "torch.ones({shape})"),
+    InputEdge(
+        "large",
+        lambda t, _: torch.full_like(t, 100.0),
+        "torch.full(({shape}), 100.0)",
+        OF_ANY_SIZE,
+    ),
+)
+# Each input another number.
+CONSTANT = InputEdge("constant", lambda t, number: torch.full_like(t, 0.37 + 0.13 * number))
+COLOURS = InputEdge("of colours", lambda t, _: t.abs().clamp(max=1.0))
+
+
+def leaves_at(subject: Discovered, edge: InputEdge) -> tuple[CallArguments, list[Tensor]]:
+    """Return the arguments of a call with their floating tensors at an edge, and these tensors."""
+    leaves: list[Tensor] = []
+    args, kwargs = subject.arguments_of_call()
+
+    def filled(value: Any, name: str) -> Any:
+        def fill(tensor: Tensor) -> Tensor:
+            if not tensor.is_floating_point():
+                return tensor
+            chosen = edge if edge.only.fullmatch(name) else ORDINARY
+            leaves.append(chosen.fill(tensor, len(leaves)).detach().requires_grad_())
+            return leaves[-1]
+
+        return map_tree(value, fill)
+
+    names = positional_names(subject)
+    return (
+        tuple(filled(value, name) for value, name in zip(args, names, strict=True)),
+        {name: filled(value, name) for name, value in kwargs.items()},
+    ), leaves
+
+
+def named_specs(subject: Discovered) -> list[tuple[str, TensorSpec]]:
+    """Return the tensors of a call in order, each with the name of the argument that holds it."""
+    call = subject.recipe.call
+    given: list[tuple[str, Value]] = [
+        *zip(positional_names(subject), call.args, strict=True),
+        *call.kwargs.items(),
+    ]
+    return [(name, spec) for name, value in given for spec in tensors_in(Arguments((value,)))]
+
+
+def positional_names(subject: Discovered) -> list[str]:
+    """Return the names of the positional arguments of a call, empty for those of `*args`."""
+    target = import_name(subject.recipe.target)
+    function = target if subject.recipe.is_function else target.forward
+    parameters = list(inspect.signature(function).parameters.values())
+    parameters = parameters if subject.recipe.is_function else parameters[1:]
+    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    count = len(subject.recipe.call.args)
+    return [*named, *[""] * count][:count]
