@@ -9,21 +9,34 @@ from torch import nn
 
 from esper_audit.probes.subject.class_source import is_own_module
 
-BY_NAME = re.compile(
-    r"loss|batch|contrast|mix_?up|cut_?mix|queue|router|moe|expert|graph|distance|similarity|metric|pairwise",
+ON_PURPOSE = re.compile(
+    r"loss|contrast|mix_?up|cut_?mix|queue|router|moe|expert|graph|distance|similarity|pairwise"
+    r"|(?-i:\bmetric|Metric)",
     re.IGNORECASE,
 )
 # Arguments that say which rows belong together, and parts that take statistics of the batch.
 JOINING = re.compile(r"edge|adj(acency)?(_|$)|neighbou?r", re.IGNORECASE)
-OF_BATCH = re.compile(r"mini_?batch|(over|across|of) the batch", re.IGNORECASE)
+OF_BATCH = re.compile(
+    r"mini_?batch|\bin-?batch|(over|across|of) the (whole |entire )?batch(?![ _]?(size|dim))"
+    r"|batch[- _]?(statistic|norm|mean|varian)",
+    re.IGNORECASE,
+)
+# A shape names the axis of the batch, which says nothing of what is done along it.
+OF_SHAPE = re.compile(
+    r"(axis|dim(ension)?|element|sample|item|row|sequence|image|frame|member|size)s? (of|in) the batch",
+    re.IGNORECASE,
+)
 
 
 def reason_to_mix(module: nn.Module, documentation: str) -> str:
     """Return why a module mixes the samples of a batch on purpose, empty if nothing shows it."""
-    if BY_NAME.search(f"{type(module).__name__} {documentation}"):
+    name, described = type(module).__name__, OF_SHAPE.sub("", documentation)
+    is_named = ON_PURPOSE.search(f"{name} {described}") or "batch" in name.lower()
+    if is_named or OF_BATCH.search(described):
         return "mixes the samples of a batch, by its name or docstring"
     if any(map(JOINING.search, inspect.signature(module.forward).parameters)):
         return "joins the rows by edges"
     parts = {type(part) for part in module.modules() if is_own_module(type(part))}
-    is_of_batch = any(OF_BATCH.search(f"{part.__name__} {part.__doc__}") for part in parts)
+    texts = [OF_SHAPE.sub("", f"{part.__name__} {part.__doc__}") for part in parts]
+    is_of_batch = any(map(OF_BATCH.search, texts))
     return "has a part that takes statistics of the batch" if is_of_batch else ""

@@ -63,6 +63,10 @@ class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str = ""
     today: str
 
+    def with_expectation(self, record: ProbeRecord, project: Project) -> ProbeRecord:
+        """Return a record as an expectation of the project makes it, which holds on the day of the request."""
+        return apply_expectation(record, project.config.expect, self.today)
+
 
 class ProbeResult(msgspec.Struct, frozen=True):
     """The records in the order of declaration, what could not be probed, and promises without a unit.
@@ -214,10 +218,7 @@ class Session:
             measured = batches.measure(missing, progress)
             self._answers.keep(source, missing, measured)
             records |= measured
-        return [self._apply_expectation(records[unit.id]) for unit in units]
-
-    def _apply_expectation(self, record: ProbeRecord) -> ProbeRecord:
-        return apply_expectation(record, self._project.config.expect, self._request.today)
+        return [self._request.with_expectation(records[unit.id], self._project) for unit in units]
 
     def _check_patterns(self, collected: dict[str, CollectedUnits]) -> None:
         units = [unit for found in collected.values() for unit in found.units]

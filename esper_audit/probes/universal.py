@@ -24,6 +24,10 @@ SAMPLING_TEXT = re.compile(
     r"\bsampl(ing|ed)\b|\bsamples from|stochastic|\bnois[ey]\b|variational|augment|gumbel|randomly|reparameteri",
     re.IGNORECASE,
 )
+IN_TRAINING = re.compile(
+    r"\b(in|during|only|while) training\b|train(ing)? (mode|only)", re.IGNORECASE
+)
+NOT_IN_TRAINING = re.compile(r"eval|inference|\btest|predict|augment", re.IGNORECASE)
 SAMPLING_CALL = re.compile(
     r"(torch\.)?(randn|rand|bernoulli|multinomial|randint|randperm|rand_like|randn_like|gumbel_softmax"
     r"|uniform_|normal_|bernoulli_|exponential_|rsample|sample)\("
@@ -59,6 +63,13 @@ def documentation_of(subject: Discovered) -> str:
     kind = import_name(subject.recipe.target)
     own = "" if kind.__doc__ == nn.Module.__doc__ else kind.__doc__ or ""
     return f"{own} {kind.forward.__doc__ or ''}"
+
+
+def is_noisy_in_training(subject: Discovered) -> bool:
+    """Return whether the documentation of a class says of its noise that it belongs to training."""
+    sentences = re.split(r"[.;]\s|\n\s*\n", documentation_of(subject))
+    noisy = [one for one in sentences if SAMPLING_NAME.search(one)]
+    return any(IN_TRAINING.search(one) and not NOT_IN_TRAINING.search(one) for one in noisy)
 
 
 def is_sampling_by_name(subject: Discovered) -> bool:

@@ -122,6 +122,20 @@ class Initialised(MovingAttribute):
         pass
 
 
+class NoisyGate(nn.Module):
+    """Scores with noise, which in training balances what is chosen."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + torch.randn_like(x)).softmax(-1)
+
+
+class NoisyTokens(nn.Module):
+    """Adds noise in training, and at inference where a sample is asked for."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.randn_like(x)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(DropoutByMode))
     yield sound(discovered(CachedTable, SEQUENCES))
@@ -135,3 +149,5 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(Streams, SEQUENCES), "remembers")
     yield by_design(discovered(GaussianNoise), "random")
     yield by_design(discovered(Perplexed), "random")
+    yield broken(discovered(NoisyGate), "random")
+    yield by_design(discovered(NoisyTokens), "random")

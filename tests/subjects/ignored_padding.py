@@ -13,6 +13,8 @@ from support.recipes import (
     MASK,
     RATIOS,
     SEQUENCES,
+    SHORT,
+    SHORT_LENGTHS,
     discovered,
 )
 from torch import Tensor, nn
@@ -162,11 +164,50 @@ class Statistics(nn.Module):
         return x - x.mean(1, keepdim=True)
 
 
-class Pooled(SelfAttention):
-    """An output without positions."""
+class AttentionPooled(SelfAttention):
+    """An output of the whole batch."""
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        return super().forward(x, mask).sum(dim=(1, 2))
+        return super().forward(x, mask).sum(dim=(0, 1))
+
+
+class MeanOfKept(nn.Module):
+    """The mean of the positions that the mask keeps."""
+
+    def forward(self, x: Tensor, attention_mask: Tensor) -> Tensor:
+        kept = attention_mask[..., None].to(x.dtype)
+        return self.summed(x, kept) / kept.sum(1).clamp(min=1)
+
+    def summed(self, x: Tensor, kept: Tensor) -> Tensor:
+        return (x * kept).sum(1)
+
+
+class MeanWithPadding(MeanOfKept):
+    """Divides the sum of all positions by the number of kept ones."""
+
+    def summed(self, x: Tensor, kept: Tensor) -> Tensor:
+        return x.sum(1)
+
+
+class AttentionOfTheFirst(SelfAttention):
+    """The output at the first position, which no mask should exclude."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return super().forward(x, mask)[:, 0]
+
+
+class LastState(PackedGru):
+    """The last output that the lengths keep, in both directions."""
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        return self.gru(pack_padded_sequence(x, lengths, batch_first=True))[1].mean(0)
+
+
+class LastStateOfPadding(PackedGru):
+    """The state after the padding."""
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        return self.gru(x)[1].mean(0)
 
 
 def cases() -> Iterator[Case]:
@@ -186,5 +227,11 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(PoolAndAdd, SEQUENCES, LENGTHS), "padding")
     yield by_design(discovered(Convolved, SEQUENCES, MASK), "padding")
     yield inconclusive(discovered(Statistics, SEQUENCES, MASK), "")
-    yield inconclusive(discovered(Pooled, SEQUENCES, MASK), "")
     yield inconclusive(discovered(SelfAttention, LONG, MASK), "")
+    yield inconclusive(discovered(AttentionPooled, SEQUENCES, MASK), "")
+    yield sound(discovered(MeanOfKept, SEQUENCES, MASK))
+    yield broken(discovered(MeanWithPadding, SEQUENCES, MASK), "padding")
+    yield sound(discovered(AttentionOfTheFirst, SEQUENCES, MASK))
+    yield sound(discovered(LastState, SEQUENCES, LENGTHS))
+    yield broken(discovered(LastStateOfPadding, SEQUENCES, LENGTHS), "padding")
+    yield broken(discovered(LastStateOfPadding, SHORT, SHORT_LENGTHS), "padding")

@@ -141,6 +141,32 @@ class RotatedTogether(Rotated):
         return super().forward(z) * torch.exp(1j * z.mean(0).angle())
 
 
+class Pooled(nn.Module):
+    """Pools sequences (batch, time, width), each sample of the batch by its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score, self.axis = nn.Linear(8, 1), 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.score(x).softmax(self.axis) * x).sum(1)
+
+
+class PooledOverRows(Pooled):
+    """Pools sequences (batch, time, width) by weights that sum to one in another place, parametric as they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.axis = 0
+
+
+class Whitened(nn.Module):
+    """Centres rows by batch statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(0)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield broken(discovered(Centred), "rows")
@@ -155,3 +181,6 @@ def cases() -> Iterator[Case]:
     yield inconclusive(discovered(TimeFirst, SEQUENCES), "")
     yield inconclusive(discovered(Counting), "")
     yield inconclusive(discovered(Constant), "")
+    yield sound(discovered(Pooled, SEQUENCES))
+    yield broken(discovered(PooledOverRows, SEQUENCES), "rows")
+    yield by_design(discovered(Whitened), "rows")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from support.recipes import PICTURES, ROWS, SEQUENCES, discovered
+from support.recipes import MASK, PICTURES, ROWS, SEQUENCES, discovered
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, sound
@@ -108,6 +108,29 @@ class Fill_(nn.Module):  # noqa: N801 - the underscore is what torch marks such 
         return x.fill_(x.sum())
 
 
+class KeepsTheFirst(nn.Module):
+    """Keeps the first position, whatever the mask of the caller says."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        mask[:, 0] = True
+        return x * mask[..., None]
+
+
+class KeepsTheFirstOfACopy(KeepsTheFirst):
+    """Keeps the first position in a mask of its own."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return super().forward(x, mask.clone())
+
+
+class FullMaskAlone(nn.Module):
+    """Refuses a mask that excludes something."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        assert mask.all()
+        return x
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Cloned))
     yield sound(discovered(OutputIsInput))
@@ -121,3 +144,6 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(OnRequest, inplace=True), "overwritten")
     yield by_design(discovered(Fill_), "overwritten")
     yield by_design(discovered(Activation), "overwritten")
+    yield broken(discovered(KeepsTheFirst, SEQUENCES, MASK), "overwritten")
+    yield sound(discovered(KeepsTheFirstOfACopy, SEQUENCES, MASK))
+    yield sound(discovered(FullMaskAlone, SEQUENCES, MASK))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from support.recipes import IDS, ROWS, SEQUENCES, SHORT, STATE, TIME_FIRST, discovered
+from support.recipes import IDS, ROWS, SEQUENCES, SHORT, SIGNALS, STATE, TIME_FIRST, discovered
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -259,6 +259,29 @@ class ByPosition(nn.Module):
         return self.linear(x), x[:, -1] if state is None else state
 
 
+class Streamed(nn.Module):
+    """A causal convolution over signals, whose cache holds the last inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(8, 8, 4)
+
+    def forward(self, x: Tensor, cache: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        cache = x.new_zeros(*x.shape[:2], 3) if cache is None else cache
+        joined = torch.cat([cache, x], dim=2)
+        return self.conv(joined), self.kept(joined, x)
+
+    def kept(self, joined: Tensor, x: Tensor) -> Tensor:
+        return joined[..., -3:]
+
+
+class StreamedOfTheStep(Streamed):
+    """The cache holds the inputs of the last step alone."""
+
+    def kept(self, joined: Tensor, x: Tensor) -> Tensor:
+        return F.pad(x[..., -3:], (3 - min(3, x.shape[2]), 0))
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Attention, SEQUENCES))
     yield sound(discovered(Decoder, IDS))
@@ -283,3 +306,5 @@ def cases() -> Iterator[Case]:
     yield inconclusive(discovered(Bidirectional, SEQUENCES), "")
     yield inconclusive(discovered(ByPosition, SEQUENCES), "")
     yield inconclusive(discovered(ByPosition, ROWS), "")
+    yield sound(discovered(Streamed, SIGNALS))
+    yield broken(discovered(StreamedOfTheStep, SIGNALS), "steps")

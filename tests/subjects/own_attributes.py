@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from support.recipes import discovered
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, sound
+
+with contextlib.suppress(ImportError):
+    from fused_operations import fused_relu  # type: ignore[import-not-found]
 
 
 class Spelt(nn.Module):
@@ -69,6 +73,59 @@ class ByProperty(nn.Module):
         return x * self.schedule
 
 
+class OptionMisspelt(Spelt):
+    """Misspelt where an option is turned on."""
+
+    def __init__(self, is_scaled: bool = False) -> None:
+        super().__init__()
+        self.is_scaled, self.scale = is_scaled, 2.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scales if self.is_scaled else super().forward(x)
+
+
+class OptionOfConstructor(Spelt):
+    """Reads what its constructor sets later, where an option is turned off."""
+
+    def __init__(self, is_wide: bool = True) -> None:
+        super().__init__()
+        self.width = 8 if is_wide else self.narrow
+        self.narrow = 4
+
+
+class OptionRefused(Spelt):
+    """Refuses an option that needs another one, and reads what exists."""
+
+    def __init__(self, is_scaled: bool = False, scale: float | None = None) -> None:
+        super().__init__()
+        if is_scaled and scale is None:
+            raise ValueError("is_scaled needs a scale")
+        self.scale = scale or 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.scale
+
+
+class Widened(nn.Module):
+    """Has a shortcut only where it has another number of outputs than of inputs."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+        if in_features != out_features:
+            self.shortcut = nn.Linear(in_features, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + self.shortcut(x)
+
+
+class Optional(nn.Module):
+    """Calls what its file imports where the package is installed."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return fused_relu(x)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Spelt))
     yield sound(discovered(Filled))
@@ -77,3 +134,8 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(InTrainingAlone), "attribute")
     yield broken(discovered(NameMissing), "name")
     yield by_design(discovered(Template), "attribute")
+    yield sound(discovered(OptionRefused))
+    yield broken(discovered(OptionMisspelt), "option")
+    yield broken(discovered(OptionOfConstructor), "option")
+    yield broken(discovered(Widened, in_features=8, out_features=4), "option")
+    yield sound(discovered(Optional))

@@ -15,7 +15,12 @@ from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.subject.modes import switch_mode
-from esper_audit.probes.universal import UniversalProbe, is_sampling_by_name, sampling_calls
+from esper_audit.probes.universal import (
+    UniversalProbe,
+    is_noisy_in_training,
+    is_sampling_by_name,
+    sampling_calls,
+)
 
 RESETTING = re.compile(r"reset(_(states?|cache|memory|mem|buffers?|hidden|stream))?")
 SETTLING_CALLS = 2  # caches and lazy buffers are made in the first calls
@@ -33,8 +38,8 @@ class DeterministicEvaluation(UniversalProbe):
     make a comparison of models depend on chance.
 
     Quiet: a module that samples by its name, its docstring or a call of a sampling function has this as a
-    property, and one with a method `reset` that keeps a state. Dropout is no sampling. A module that draws
-    numbers without using them is sound.
+    property, unless its docstring says that it does so in training. So has one with a method `reset` that
+    keeps a state. Dropout is no sampling. A module that draws numbers without using them is sound.
 
     Tickets: real code
     """
@@ -79,6 +84,8 @@ class DeterministicEvaluation(UniversalProbe):
         if detector != "random":
             method = resetting_method(subject.build())
             return f"keeps a state between calls, which `{method}()` resets" if method else ""
+        if is_noisy_in_training(subject):
+            return ""
         if is_sampling_by_name(subject):
             return "samples in eval mode, by its name or docstring"
         call = sampling_calls(subject.build())

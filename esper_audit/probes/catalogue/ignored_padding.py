@@ -10,7 +10,7 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.dependence.padding import (
     convolution_in,
     padding_of,
-    with_optional_mask,
+    with_padding,
 )
 from esper_audit.probes.measure.execution.precise_run import precise_run
 from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
@@ -34,7 +34,8 @@ class IgnoredPadding(UniversalProbe):
     puts after the end. Training works, and no error is raised.
 
     Quiet: a mask with the name `mask` where nothing is an attention. A convolution reaches from one
-    position to the next by design, and so do outputs without an axis of positions and without lengths.
+    position to the next by design. An output that has no axis of positions is compared as a whole, with the
+    end excluded alone: the first position may be what it is read from.
 
     Tickets: real code
     """
@@ -48,7 +49,7 @@ class IgnoredPadding(UniversalProbe):
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Replace the excluded positions at each end, under each meaning of the mask."""
-        subject = with_optional_mask(subject, subject.build())
+        subject = with_padding(subject, subject.build())
         run = precise_run(subject, state)
         padding = padding_of(subject, run.module)
         if padding is None:
@@ -78,7 +79,7 @@ class IgnoredPadding(UniversalProbe):
     ) -> tuple[str, str]:
         """Return a program that replaces the excluded positions."""
         message = "excluded positions change the output at the others"
-        subject = with_optional_mask(subject, subject.build())
+        subject = with_padding(subject, subject.build())
         padding = padding_of(subject, subject.build())
         assert padding is not None
         text = recipe_text(subject.recipe)
@@ -86,19 +87,19 @@ class IgnoredPadding(UniversalProbe):
         mask, x = text.names[padding.mask_number], text.names[padding.input_number]
         is_double = witness["dtype"] == "torch.float64"
         side = str(witness["side"])
-        parts = (*padding.places(side), padding.replaced(side))
-        at, end, one = (f"[:, {part.start or ''}:{part.stop or ''}]" for part in parts)
+        parts = (padding.places(side)[0], padding.replaced(side))
+        at, one = (f"[:, {part.start or ''}:{part.stop or ''}]" for part in parts)
         drawn = f"torch.randn_like({x}{one})" if specs[x].is_floating else f"({x}{one} + 1) % 2"
-        path = padding.path(subject)
+        compared = padding.compared(side)
         body = [
             *(REDRAWING if witness["draw"] and [*subject.build().parameters()] else []),
             *(f"{n} = {n}.double()" for n, s in specs.items() if s.is_floating and is_double),
             *padding.assignments(mask, at, kept=bool(witness["kept"])),
             "with torch.no_grad():",
-            f"    first = module(CALL){path}{end}.clone()",
+            f"    first = module(CALL){compared}.clone()",
             f"{x}{one} = {drawn}",
             "with torch.no_grad():",
-            f"    second = module(CALL){path}{end}",
+            f"    second = module(CALL){compared}",
             f'assert torch.allclose(first, second, rtol=1e-4, atol=1e-5), "{message}"',
         ]
         mode = "double().eval" if is_double else "eval"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 
+from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_tree import cloned, is_same, named_tensors
@@ -16,9 +19,11 @@ from esper_audit.probes.recipes.materialise import CallArguments, import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import map_arguments
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
+MIXED = "mixed"  # of a witness: masks hold both values
 IN_PLACE = re.compile(
     r"(modif|chang|overwrit|work|operat|writ)\w*\b.{0,30}\bin[- ]?place", re.IGNORECASE
 )
@@ -28,7 +33,7 @@ class InputsUnmodified(UniversalProbe):
     """A call leaves the tensors that it is given as they were.
 
     What: the probe clones every tensor of the arguments, calls the module in eval and in train mode, and
-    compares the arguments with the clones in every bit.
+    compares the arguments with the clones in every bit. A mask is then drawn at random, too.
 
     Why: the caller still owns its features, initial conditions and masks. A residual connection, a second
     call or a metric then reads other values than it computed, without an error.
@@ -47,15 +52,15 @@ class InputsUnmodified(UniversalProbe):
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
-        """Call in both modes and compare the arguments with clones."""
+        """Call in both modes and compare the arguments with clones, also with masks of either value."""
         for mode in ("eval", "train"):
-            module = switch_mode(subject.at(state), training=mode == "train")
-            call = subject.arguments_of_call()
-            before = cloned(call)
-            with torch.no_grad():
-                subject.run(module, call)
-            path = _overwritten(before, call)
-            where: dict[str, Plain] = {"mode": mode, "argument": path}
+            path = _overwritten(subject, state, mode)
+            yield Reading("overwritten", float(bool(path)), {"mode": mode, "argument": path})
+        mixed = _with_mixed_masks(subject)
+        # A module may refuse a mask by any error.
+        with contextlib.suppress(*FAILURES):
+            path = _overwritten(mixed, state, "eval") if mixed is not subject else ""
+            where: dict[str, Plain] = {"mode": "eval", "argument": path, MIXED: True}
             yield Reading("overwritten", float(bool(path)), where)
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
@@ -73,6 +78,7 @@ class InputsUnmodified(UniversalProbe):
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
         """Return a program that compares the arguments with clones."""
+        subject = _with_mixed_masks(subject) if witness.get(MIXED) else subject
         names = recipe_text(subject.recipe).names
         mode = str(witness["mode"])
         message = f"the call overwrites its argument in {mode} mode"
@@ -89,7 +95,26 @@ class InputsUnmodified(UniversalProbe):
         return text, f"AssertionError: {message}"
 
 
-def _overwritten(before: Any, call: CallArguments) -> str:
+def _with_mixed_masks(subject: Discovered) -> Discovered:
+    """Return the subject with masks that are neither all true nor all false, itself if it is given none."""
+    call = map_arguments(
+        subject.recipe.call, lambda s: replace(s, high=0.5) if s.dtype == "bool" else s
+    )
+    same = call == subject.recipe.call
+    return subject if same else replace(subject, recipe=replace(subject.recipe, call=call))
+
+
+def _overwritten(subject: Discovered, state: str, mode: str) -> str:
+    """Return the path of the first argument that a call in a mode overwrites, empty if it leaves all."""
+    module = switch_mode(subject.at(state), training=mode == "train")
+    call = subject.arguments_of_call()
+    before = cloned(call)
+    with torch.no_grad():
+        subject.run(module, call)
+    return _changed(before, call)
+
+
+def _changed(before: Any, call: CallArguments) -> str:
     """Return the path of the first tensor that is another one now, without what an object computed since."""
     after = named_tensors(cloned(call))
     tensors = named_tensors(before)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import linecache
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import ClassVar
 
 from torch import nn
@@ -11,27 +15,32 @@ from torch import nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.discovery.failure import failure_of
+from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
-from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
+from esper_audit.probes.recipes.values import Value
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
 NO_ATTRIBUTE = re.compile(r"^'(\w+)' object has no attribute '(\w+)'")
 NO_NAME = re.compile(r"^(?:global )?name '(\w+)' is not defined")
+IMPORTS = ("import ", "from ")
+MOST_OPTIONS = 8
 
 
 class OwnAttributes(UniversalProbe):
     """A forward reads only attributes of the module, and names of its file, that exist.
 
     What: a call, in eval and in train mode, must not end with an AttributeError for an attribute of the
-    module itself or a NameError.
+    module itself or a NameError. Nor must one after each yes-or-no option of the constructor was turned, or
+    after as many outputs as inputs were asked for.
 
     Why: a misspelt attribute raises at the first forward of a configuration that no test covers.
 
-    Quiet: a base class, whose subclasses set the attribute.
+    Quiet: a base class, whose subclasses set the attribute, and a name that the file imports where the
+    package is there.
 
     Tickets: real code
     """
@@ -42,38 +51,85 @@ class OwnAttributes(UniversalProbe):
     limits: ClassVar[Limits] = {
         "attribute": must_not_occur("the forward reads an attribute that is set nowhere"),
         "name": must_not_occur("the forward reads a name that is not defined"),
+        "option": must_not_occur(
+            "with an option of the constructor the module reads what is set nowhere"
+        ),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
-        """Call in both modes, and look at what it raises."""
-        kind = import_name(subject.recipe.target)
+        """Call in both modes and, under each option, in eval mode, and look at what it raises."""
         for mode in ("eval", "train"):
-            module: nn.Module = switch_mode(subject.at(state), training=mode == "train")
-            try:
-                subject.run(module, subject.arguments_of_call())
-            # Only two kinds of errors are the module's own.
-            except FAILURES as error:
-                failure = failure_of(error, "forward")
+            failure = _failure_of_call(subject, state, mode)
+            if failure is not None:
                 where: dict[str, Plain] = {"mode": mode, "error": failure.sentence()}
-                is_name = failure.type == "NameError" and NO_NAME.match(failure.message)
-                detector = "name" if is_name else "attribute"
-                yield Reading(
-                    detector, float(bool(is_name) or is_own(failure.message, kind)), where
-                )
+                detector = "name" if NO_NAME.match(failure.message) else "attribute"
+                yield Reading(detector, float(_is_own_failure(failure, subject)), where)
                 return
         yield Reading("attribute", 0.0)
+        for option, other in with_options(subject):
+            failure = _failure_of_call(other, state, "eval")
+            if failure is not None and _is_own_failure(failure, subject):
+                where = {"mode": "eval", "option": option, "error": failure.sentence()}
+                yield Reading("option", 1.0, where)
+                return
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if subclasses are to set the attribute."""
         kind = import_name(subject.recipe.target)
-        return "is a base class" if detector == "attribute" and kind.__subclasses__() else ""
+        return "is a base class" if detector != "name" and kind.__subclasses__() else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
         """Return a program that calls the module."""
-        text = program(subject.recipe, ["module(CALL)"], mode=str(witness["mode"]))
+        option = witness.get("option")
+        options = dict(with_options(subject)) if option else {}
+        recipe = options[str(option)].recipe if option else subject.recipe
+        text = program(recipe, ["module(CALL)"], mode=str(witness["mode"]))
         return text, str(witness["error"])[:60]
+
+
+def _failure_of_call(subject: Discovered, state: str, mode: str) -> TrialFailure | None:
+    """Return what building and calling a module in a mode raises, None if it does not."""
+    try:
+        module: nn.Module = switch_mode(subject.at(state), training=mode == "train")
+        subject.run(module, subject.arguments_of_call())
+    # Only two kinds of errors are the module's own.
+    except FAILURES as error:
+        return failure_of(error, "forward")
+    return None
+
+
+def _is_own_failure(failure: TrialFailure, subject: Discovered) -> bool:
+    """Return whether an error is about an attribute that a class lacks, or a name that its file lacks."""
+    kind = import_name(subject.recipe.target)
+    name = failure.type == "NameError" and NO_NAME.match(failure.message)
+    if not name:
+        return failure.type == "AttributeError" and is_own(failure.message, kind)
+    file, _, _ = failure.place.rpartition(":")
+    imports = (line for line in linecache.getlines(file) if line.lstrip().startswith(IMPORTS))
+    return not any(re.search(rf"\b{name[1]}\b", line) for line in imports)
+
+
+def with_options(subject: Discovered) -> Iterator[tuple[str, Discovered]]:
+    """Yield the subject with each option that is on or off turned, and with as many outputs as inputs."""
+    recipe = subject.recipe
+    if recipe.is_function:
+        return
+    built = recipe.build.kwargs
+    changes: dict[str, Value] = {
+        name: built[f"in_{name[4:]}"]
+        for name, value in built.items()
+        if name.startswith("out_") and built.get(f"in_{name[4:]}", value) != value
+    }
+    parameters = inspect.signature(import_name(recipe.target)).parameters.values()
+    keywords = [p for p in parameters if p.kind is not inspect.Parameter.POSITIONAL_ONLY]
+    for one in keywords[len(recipe.build.args) :]:
+        if isinstance(built.get(one.name, one.default), bool):
+            changes[one.name] = not built.get(one.name, one.default)
+    for name, value in islice(changes.items(), MOST_OPTIONS):
+        build = recipe.build.with_value(name, value)
+        yield name, subject_by_recipe(replace(recipe, build=build))
 
 
 def is_own(message: str, kind: type[nn.Module]) -> bool:

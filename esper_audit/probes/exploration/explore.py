@@ -28,7 +28,6 @@ from esper_audit.probes.sandbox.pool import TORCH, TORCH_AND_COMPILER
 from esper_audit.probes.session import MEBIBYTE, ProbeRequest, default_workers
 from esper_audit.project.config import Project
 from esper_audit.rules.probe_catalogue import universal_modules
-from esper_audit.rules.suppression.expected_failures import apply_expectation
 from esper_audit.text.phrases import quoted
 from esper_audit.text.progress import Progress
 
@@ -163,7 +162,7 @@ class _Exploration:
             )
             if not one.is_function:
                 coverage.append(msgspec.structs.replace(reached, unstable=lost))
-            records += [self._with_expectation(record) for record in kept]
+            records += [self._request.with_expectation(r, self._project) for r in kept]
         unchanged = _class_count(part) - _class_count(classes)
         counted = Coverage(coverage, found.not_importable, cached, unchanged)
         return ExplorationResult(records, counted, found.problems)
@@ -184,9 +183,6 @@ class _Exploration:
             return observed_recipes(self._sandbox, running, missing)
 
         return self._answers.of_all(OBSERVED, [running, missing], KnownRecipes, compute)
-
-    def _with_expectation(self, record: ProbeRecord) -> ProbeRecord:
-        return apply_expectation(record, self._project.config.expect, self._request.today)
 
     def _check(
         self,

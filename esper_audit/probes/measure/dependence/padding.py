@@ -26,6 +26,7 @@ LENGTHS = re.compile(r"(x|src|input|seq|text|token|audio|wav|feat(ure)?)?s?_?(le
 ATTENTION = re.compile(r"attention|attn|transformer", re.IGNORECASE)
 EXCLUDED = 2  # positions
 LEAST_POSITIONS = 4
+ENOUGH_POSITIONS = 6
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -70,15 +71,20 @@ class Padding:
             return [f"{mask}[:] = {self._length()}"]
         return [f"{mask}[:] = {kept:d}", f"{mask}{at} = {not kept:d}"]
 
-    def path(self, subject: Discovered) -> str:
-        """Return the text that reads the compared tensor from the output."""
-        output = subject.evaluate(subject.build(), subject.arguments_of_call())
-        return next(iter(named_tensors(output)), "")
+    def compared(self, side: str) -> str:
+        """Return the text that reads the compared part of the output."""
+        output = self.subject.evaluate(self.subject.build(), self.subject.arguments_of_call())
+        path, first = next(iter(named_tensors(output).items()))
+        if not self._has_positions(first):
+            return path
+        _, rest = self.places(side)
+        return f"{path}[:, {rest.start or ''}:{rest.stop or ''}]"
 
     def gap(self, run: PreciseRun, side: str, kept: bool) -> float | None:
         """Return how much the kept outputs change with the excluded positions, in tolerances.
 
-        None if the module refuses the mask, or no output has the positions.
+        None if the module refuses the mask, or no output has the positions, or the samples alone where the
+        end is excluded: a sample that is read at its first position needs that one.
         """
         _, rest = self.places(side)
         outputs: list[Tensor] = []
@@ -90,14 +96,21 @@ class Padding:
             except FAILURES:
                 return None
             first = next(iter(named_tensors(output).values()), None)
-            if first is None or first.dim() < 2 or not self._has_positions(first):
+            if first is None or not first.is_floating_point():
                 return None
-            outputs.append(first[:, rest])
+            if not self._has_positions(first) and (side != "end" or not self._is_pooled(first)):
+                return None
+            outputs.append(first[:, rest] if self._has_positions(first) else first)
         return gap(*outputs) / run.tolerance
 
     def _has_positions(self, output: Tensor) -> bool:
         sizes = (self.positions, self.positions - EXCLUDED * self.is_lengths)
-        return output.is_floating_point() and output.shape[1] in sizes
+        return output.dim() > 1 and output.shape[1] in sizes
+
+    def _is_pooled(self, output: Tensor) -> bool:
+        """Return whether an output has the samples and at most one axis more, which is no axis of positions."""
+        samples = tensors_in(self.subject.recipe.call)[self.input_number].shape[0]
+        return output.dim() in (1, 2) and output.shape[0] == samples
 
     def _excluding(self, side: str, seed: int, *, kept: bool) -> CallArguments:
         """Return a call that excludes positions, of which one depends on the seed."""
@@ -136,8 +149,34 @@ def padding_of(subject: Discovered, module: nn.Module) -> Padding | None:
     return None
 
 
-def with_optional_mask(subject: Discovered, module: nn.Module) -> Discovered:
-    """Return the subject with a mask or lengths in its call that `forward` may be given, itself if there is none."""
+def with_padding(subject: Discovered, module: nn.Module) -> Discovered:
+    """Return the subject with enough positions and with a mask or lengths that `forward` may be given.
+
+    It is the subject itself where that is so, or where there are none.
+    """
+    return _with_optional_mask(_with_enough_positions(subject, module), module)
+
+
+def _with_enough_positions(subject: Discovered, module: nn.Module) -> Discovered:
+    specs = tensors_in(subject.recipe.call)
+    short = specs[0].shape[1] if specs and len(specs[0].shape) > 1 else LEAST_POSITIONS
+    names = [name for name, _ in _named_specs(subject)] if short < LEAST_POSITIONS else []
+    if not any(map(_excludes, names)):
+        return subject
+    longer = replace(subject, recipe=subject.recipe.resized(1, short, ENOUGH_POSITIONS))
+    # What a module refuses is no axis of positions.
+    with contextlib.suppress(*FAILURES):
+        longer.evaluate(module, longer.arguments_of_call())
+        return longer
+    return subject
+
+
+def _excludes(name: str) -> bool:
+    """Return whether an argument excludes positions by its name."""
+    return any(pattern.fullmatch(name) for pattern in (LENGTHS, PADDING_MASK, PLAIN_MASK))
+
+
+def _with_optional_mask(subject: Discovered, module: nn.Module) -> Discovered:
     specs = tensors_in(subject.recipe.call)
     rank = 3 if specs and specs[0].is_floating else 2
     if not specs or len(specs[0].shape) != rank or padding_of(subject, module):
@@ -147,8 +186,7 @@ def with_optional_mask(subject: Discovered, module: nn.Module) -> Discovered:
         import_name(subject.recipe.target).forward
     ).parameters.items():
         is_lengths = bool(LENGTHS.fullmatch(name))
-        is_mask = PADDING_MASK.fullmatch(name) or PLAIN_MASK.fullmatch(name)
-        if parameter.default is not None or not (is_lengths or is_mask):
+        if parameter.default is not None or not _excludes(name):
             continue
         length = TensorSpec(shape[:1], "int64", shape[1], shape[1] + 1)
         spec = length if is_lengths else TensorSpec(shape[:2], "bool")

@@ -16,7 +16,7 @@ from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import TensorSpec, tensors_in
 
 LENGTHS = range(4, 129)
-AXES = (1, 0)  # the batch first, or positions first
+AXES = (1, 0, 2)  # the batch first, positions first, or channels before positions
 
 
 @dataclass(frozen=True)
