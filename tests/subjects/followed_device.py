@@ -8,7 +8,7 @@ import torch
 from support.recipes import SEQUENCES, discovered
 from torch import Tensor, nn
 
-from .cases import Case, broken, inconclusive, sound
+from .cases import Case, broken, by_design, inconclusive, sound
 
 
 class Buffered(nn.Module):
@@ -69,6 +69,34 @@ class Packed(nn.Module):
         return self.gru(packed)[1]
 
 
+class Unpacked(Packed):
+    """Unpacks what a packed sequence holds, too, whose sizes lie on the CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        packed = nn.utils.rnn.pack_padded_sequence(x, torch.full((x.shape[0],), x.shape[1]), True)
+        return nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)[0]
+
+
+class IndexOnCPU(nn.Module):
+    """Reads by positions and writes numbers that lie on the CPU, which torch lets pass."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x[:, torch.arange(3)].clone()
+        y[:, 0] = torch.zeros(8)
+        return y
+
+
+class KeptByCall(nn.Module):
+    """A table that the first call makes on the device of its input, and later calls use."""
+
+    table: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.table is None:
+            self.table = torch.ones(8, device=x.device)
+        return x * self.table
+
+
 class ReadsValues(nn.Module):
     """Reads a value, which meta tensors lack."""
 
@@ -105,6 +133,13 @@ class CreatedHere(nn.Module):
         return x + torch.arange(x.shape[1])[None, :, None]
 
 
+class ProductWithCreated(nn.Module):
+    """A product with a matrix on the default device, which meta tensors let pass."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ torch.ones(8, 8)
+
+
 class LayerMadeHere(nn.Module):
     """A layer that each call makes, and brings to the device of the input."""
 
@@ -121,6 +156,10 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(CopiedAlong))
     yield sound(discovered(ReadsValues))
     yield sound(discovered(LayerMadeHere))
+    yield sound(discovered(Unpacked, SEQUENCES))
+    yield sound(discovered(IndexOnCPU, SEQUENCES))
+    yield by_design(discovered(KeptByCall), "attribute")
     yield broken(discovered(PlainAttribute), "attribute")
     yield broken(discovered(IndexBySlice), "attribute")
     yield broken(discovered(CreatedHere, SEQUENCES), "created")
+    yield broken(discovered(ProductWithCreated), "created")

@@ -17,6 +17,7 @@ from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
 META = "meta"
@@ -42,8 +43,8 @@ class FollowedDevice(UniversalProbe):
     Why: a tensor that stays behind raises on the first machine with an accelerator. A plain attribute is
     also missing in the state dict and in `.double()`.
 
-    Quiet: numbers without axes, which may stay on the CPU; modules that read values, which meta tensors
-    lack.
+    Quiet: numbers without axes and indices, which may stay on the CPU; modules that read values, which meta
+    tensors lack. What a call before the move keeps is a property.
 
     Tickets: real code
     """
@@ -60,52 +61,84 @@ class FollowedDevice(UniversalProbe):
         """Run on the meta device and look at the tensors of every call."""
         if subject.recipe.has_drawn_objects():
             return  # an object that is given cannot be moved
-        module: nn.Module = subject.at(state)
-        parameters = [*module.parameters()]
-        subject.evaluate(module, subject.arguments_of_call())  # caches are made on the first device
-        try:
-            module.to(META)
-        # `.to` is foreign code where it is overridden.
-        except FAILURES:
-            return
-        args, kwargs = moved(subject.arguments_of_call())
-        watch = DeviceWatch(META)
-        # What meta tensors cannot do is no finding; a mixture was recorded before it raised.
-        with contextlib.suppress(*FAILURES), watch, torch.no_grad():
-            module(*args, **kwargs)
-        # A device other than meta keeps the parameters' objects, so that other references to them follow.
-        if any(watch.stray is parameter for parameter in parameters):
-            return
-        detector = "created"
-        where: dict[str, Plain] = {}
-        if watch.stray is not None:
-            owner = next((n for n, t in plain_tensors(module) if is_part(watch.stray, t)), "")
-            detector = "attribute" if owner else "created"
-            where = {"attribute": owner} if owner else {"call": watch.function, "in": watch.place}
-        yield Reading(detector, float(watch.stray is not None), where)
+        for calls_before in (0, 1):
+            module: nn.Module = subject.at(state)
+            try:
+                watch = run_moved(subject, module, calls_before)
+            # `.to` is foreign code where it is overridden.
+            except FAILURES:
+                return
+            if watch is None:
+                return
+            where: dict[str, Plain] = {}
+            if watch.stray is not None:
+                stray = watch.stray
+                owner = next((n for n, t in plain_tensors(module) if is_part(stray, t)), "")
+                where = {"attribute": owner} if owner else {"call": watch.function}
+                where |= {"line": watch.lines, "calls before": calls_before or ""}
+            detector = "attribute" if "attribute" in where else "created"
+            yield Reading(detector, float(bool(where)), where)
+            if where:
+                return
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if only a call before the move makes a tensor stay behind."""
+        if not witness["calls before"]:
+            return ""
+        return f"{witness.get('attribute', 'a tensor')} is kept on the device of the first call"
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
-        """Return a program that watches every call."""
+        """Return a program that moves the module and, if an attribute that stays is not told apart, calls it."""
         if detector == "attribute":
             name = str(witness["attribute"])
             message = f"{name} stays on the CPU"
             body = ["module.to('meta')  # or any other device"]
             body.append(f"assert module.{name}.device.type == 'meta', \"{message}\"")
             return program(subject.recipe, body), f"AssertionError: {message}"
-        names = recipe_text(subject.recipe).names
-        body = [
-            "with torch.no_grad():",
-            "    module(CALL)",
+        moves = [
             "module.to('meta')  # or any other device",
-            *(f"{n} = {n}.to('meta')" for n in names),
+            *(f"{n} = {n}.to('meta')" for n in recipe_text(subject.recipe).names),
+        ]
+        if refusal := refusal_of_devices(subject):
+            return program(subject.recipe, [*moves, "module(CALL)"]), refusal
+        body = [
+            *moves,
             *WATCH.strip("\n").splitlines(),
             "with Watch(), torch.no_grad():",
             "    module(CALL)",
         ]
         imports = ["import torch.overrides"]
         return program(subject.recipe, body, imports=imports), "AssertionError: "
+
+
+def run_moved(subject: Discovered, module: nn.Module, calls_before: int) -> DeviceWatch | None:
+    """Return what was watched in a call of a moved module, None if a parameter alone was left behind."""
+    parameters = [*module.parameters()]
+    for _ in range(calls_before):
+        subject.evaluate(module, subject.arguments_of_call())
+    switch_mode(module, training=False).to(META)
+    args, kwargs = moved(subject.arguments_of_call())
+    watch = DeviceWatch(META)
+    # What meta tensors cannot do is no finding; a mixture was recorded before it raised.
+    with contextlib.suppress(*FAILURES), watch, torch.no_grad():
+        module(*args, **kwargs)
+    # A device other than meta keeps the parameters' objects, so that other references to them follow.
+    return None if any(watch.stray is parameter for parameter in parameters) else watch
+
+
+def refusal_of_devices(subject: Discovered) -> str:
+    """Return the start of the error by which torch refuses tensors of two devices, empty if it does not."""
+    module = switch_mode(subject.build(), training=False)
+    args, kwargs = moved(subject.arguments_of_call())
+    try:
+        module.to(META)(*args, **kwargs)
+    # A module may raise anything on the meta device.
+    except FAILURES as error:
+        text = str(error).partition("\n")[0]
+        return f"{type(error).__name__}: {text}"[:60] if "device" in text else ""
+    return ""
 
 
 def is_part(one: Tensor, other: Tensor) -> bool:

@@ -10,18 +10,18 @@ from typing import Any
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
-OWN = "/esper_audit/"
+from esper_audit.probes.measure.execution.raising_lines import OURS, own_lines
 
 # `module.to(device)` compares each tensor with its copy on the other device.
 CONVERSIONS = re.compile(r"_has_compatible_shallow_copy_type")
-# Functions that take the lengths of a packed sequence, which have to be on the CPU.
-PACKED = re.compile(r"_pack_padded_sequence|\.(gru|lstm|rnn_tanh|rnn_relu)$")
+# Functions that take the lengths or sizes of a packed sequence, which have to be on the CPU.
+PACKED = re.compile(r"_pack_padded_sequence|_pad_packed_sequence|\.(gru|lstm|rnn_tanh|rnn_relu)$")
 
 
 class DeviceWatch(TorchFunctionMode):
     """Records the first call that gets tensors of two devices, other than scalars.
 
-    `stray` is the tensor on the other device, `place` the line of the caller outside torch.
+    `stray` is the tensor on the other device, `lines` are those of the callers outside torch.
     """
 
     def __init__(self, device: str) -> None:
@@ -29,7 +29,7 @@ class DeviceWatch(TorchFunctionMode):
         self.device = device
         self.stray: Tensor | None = None
         self.function = ""
-        self.place = ""
+        self.lines = ""
 
     def __torch_function__(
         self,
@@ -44,21 +44,22 @@ class DeviceWatch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def _look(self, func: Callable[..., Any], tensors: list[Tensor]) -> None:
-        name = resolve_name(func) or str(func)
+        name = resolve_name(func) or func.__name__
         if PACKED.search(name):
             tensors = [t for t in tensors if t.is_floating_point()]
         others = [t for t in tensors if t.dim() and t.device.type != self.device]
         if not others or not any(t.device.type == self.device for t in tensors):
             return
+        is_indexing = name.endswith(("__getitem__", "__setitem__"))
+        if is_indexing and tensors[0].device.type == self.device:
+            return  # an index, or a value to write, may lie on the CPU
         if func in (Tensor.to, Tensor.copy_, Tensor.type_as) or CONVERSIONS.search(name):
             return
         self.stray, self.function = others[0], name
-        frames = [
-            f
-            for f in traceback.extract_stack()
-            if "/torch/" not in f.filename and OWN not in f.filename
-        ]
-        self.place = f"{frames[-1].name}" if frames else ""
+        stack = [(f.filename, f.lineno or 0) for f in traceback.extract_stack()]
+        while OURS in stack[-1][0]:
+            stack.pop()
+        self.lines = own_lines(stack)
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +11,11 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
-from esper_audit.probes.measure.execution.raising_lines import DEEPEST
+from esper_audit.probes.measure.execution.raising_lines import own_lines
 from esper_audit.probes.measure.output_tree import tensors_of
 from esper_audit.probes.measure.parameters.gradients import backward
 
 FRAME = re.compile(r'File "(?P<path>[^"]+)", line (?P<line>\d+)')
-OURS, OF_TORCH = "/esper_audit/", "/torch/"
 
 
 @dataclass(frozen=True)
@@ -82,13 +79,4 @@ def _name_of(node: Node) -> str:
 def _lines_of(node: Node) -> str:
     """Return the lines of the module's own code on the way to an operation."""
     text = "".join(node.metadata.get("traceback_", ()))  # type: ignore[attr-defined]  # it is a property
-    inside = text[text.rfind(OURS) :].partition("\n")[2]  # below our own call of the module
-    frames = [f for f in FRAME.finditer(inside) if OF_TORCH not in f["path"]]
-    return " > ".join(f"{importable_path(f['path'])}:{f['line']}" for f in frames[-DEEPEST:])
-
-
-def importable_path(path: str) -> str:
-    """Return the path of a file below the folder that Python finds its package in."""
-    roots = [root for root in map(os.path.abspath, sys.path) if path.startswith(root + os.sep)]
-    root = max(roots, key=len, default="")
-    return path.removeprefix(root + os.sep).replace(os.sep, "/") if root else path
+    return own_lines([(f["path"], int(f["line"])) for f in FRAME.finditer(text)])

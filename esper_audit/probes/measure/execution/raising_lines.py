@@ -1,13 +1,17 @@
-"""The lines of a module's own classes on the way to where a call raises."""
+"""The lines of a module's own code on the way to where a call raises, or does what is looked for."""
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from torch import nn
 
 DEEPEST = 3
+OURS, OF_TORCH = "/esper_audit/", "/torch/"
 
 
 def raising_lines(error: BaseException) -> str:
@@ -24,3 +28,21 @@ def raising_lines(error: BaseException) -> str:
             depth = len(module.split(".")) + (path.stem == "__init__")
             found.append(f"{PurePath(*path.parts[-depth:]).as_posix()}:{line}")
     return " > ".join(found[-DEEPEST:])
+
+
+def own_lines(frames: Sequence[tuple[str, int]]) -> str:
+    """Return the innermost lines of a module's own code among those of a stack, the outermost first.
+
+    Those above our own call of the module are left out.
+    """
+    ours = [number for number, (path, _) in enumerate(frames) if OURS in path]
+    inside = frames[ours[-1] + 1 :] if ours else frames
+    own = [f"{importable_path(path)}:{line}" for path, line in inside if OF_TORCH not in path]
+    return " > ".join(own[-DEEPEST:])
+
+
+def importable_path(path: str) -> str:
+    """Return the path of a file below the folder that Python finds its package in."""
+    roots = [root for root in map(os.path.abspath, sys.path) if path.startswith(root + os.sep)]
+    root = max(roots, key=len, default="")
+    return path.removeprefix(root + os.sep).replace(os.sep, "/") if root else path
