@@ -50,6 +50,34 @@ class ProductWithFloat(nn.Module):
         return x if x.dtype is torch.float64 else x @ torch.ones(8, 8)
 
 
+class FixedNorm(nn.Module):
+    """A norm that does not convert back: the next layer cannot take its output."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.float()
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+class MaskedByFloats(nn.Module):
+    """A mask as floats, which promotes what another part has converted back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        positive = x.float().relu().type_as(x)
+        return positive + (x > 0).float()
+
+
+class OwnDtype(nn.Module):
+    """Converts its input to a dtype that it was built with, where its layer is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.placement = {"device": torch.device("cpu"), "dtype": torch.float32}
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.to(**self.placement))
+
+
 class KeepsFP32(nn.Module):
     """Computes in float32 on purpose."""
 
@@ -79,7 +107,10 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Following))
     yield sound(discovered(CountsToo))
     yield broken(discovered(FixedConstant), "double")
-    yield broken(discovered(FixedOutput), "double-output")
+    yield by_design(discovered(FixedOutput), "double-output")
+    yield broken(discovered(FixedNorm), "double-output")
+    yield broken(discovered(MaskedByFloats), "bfloat16-output")
+    yield by_design(discovered(OwnDtype), "double")
     yield broken(discovered(ProductWithFloat), "bfloat16")
     yield broken(discovered(Promoted), "bfloat16-output")
     yield by_design(discovered(KeepsFP32), "double-output")

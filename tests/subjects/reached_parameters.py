@@ -243,6 +243,33 @@ class FixedBranch(nn.Module):
         return torch.mul(branch(x), scale)
 
 
+class OptionalLayer(nn.Module):
+    """A layer that is made always, and used where the constructor is told so."""
+
+    def __init__(self, use_mlp: bool = False) -> None:
+        super().__init__()
+        self._use_mlp = use_mlp
+        self.net, self.mlp = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.net(x)
+        return self.mlp(x) if self._use_mlp else torch.relu(x)
+
+
+class OneLayerTooMany(nn.Module):
+    """Layers of which the loop leaves out the last, by a number that the constructor is given."""
+
+    def __init__(self, depth: int = 2) -> None:
+        super().__init__()
+        self.depth = depth
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for number in range(self.depth - 1):
+            x = self.layers[number](x)
+        return x
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -264,3 +291,5 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(MultiwayBlock), "unreached")
     yield by_design(discovered(ByBranchName), "unreached")
     yield broken(discovered(FixedBranch), "unreached")
+    yield by_design(discovered(OptionalLayer), "unreached")
+    yield broken(discovered(OneLayerTooMany), "unreached")

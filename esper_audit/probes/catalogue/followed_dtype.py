@@ -11,6 +11,7 @@ import torch
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.execution.dtype_watch import own_dtype, watched_conversions
 from esper_audit.probes.measure.execution.precise_run import cast_tree
 from esper_audit.probes.measure.execution.raising_lines import raising_lines
 from esper_audit.probes.measure.output_tree import named_tensors
@@ -33,6 +34,7 @@ FIXED_BY_NAME = re.compile(
     r"fp32|float32|float64|fp16|float16|int8|quantiz|to_?(float|double|half)", re.IGNORECASE
 )
 
+NORMS = re.compile(r"norm", re.IGNORECASE)  # the next layer takes its output as it comes
 TABLES = re.compile(r"loss|ro(tary|pe)|po(s|pe)|fourier|freq", re.IGNORECASE)
 DTYPES = {"double": torch.float64, "bfloat16": torch.bfloat16}
 
@@ -48,7 +50,8 @@ class FollowedDtype(UniversalProbe):
 
     A call that raises at a line of a part that fails alone as well is one finding with it, at the part.
 
-    Quiet: what a CPU kernel lacks; modules that fix a dtype by name or docstring, or hold complex numbers.
+    Quiet: what a CPU kernel lacks; modules that fix a dtype by name, docstring or an attribute, or hold complex
+    numbers. An output of another dtype is a property where the code converts to it and never back.
 
     Tickets: real code
     """
@@ -87,7 +90,11 @@ class FollowedDtype(UniversalProbe):
                     return
                 continue
             wrong = [p for p in followed if p in outputs and outputs[p].dtype is not dtype]
-            where: dict[str, Plain] = {"output": wrong[0]} if wrong else {}
+            where: dict[str, Plain] = {}
+            if wrong:
+                got = str(outputs[wrong[0]].dtype).removeprefix("torch.")
+                watch = watched_conversions(subject, dtype)
+                where = {"output": wrong[0], "dtype": got, "line": watch.mixing or watch.converting}
             yield Reading(f"{name}-output", float(len(wrong)), where)
             if wrong:
                 return
@@ -97,6 +104,14 @@ class FollowedDtype(UniversalProbe):
         text = f"{subject.recipe.class_name} {documentation_of(subject)}"
         if FIXED_BY_NAME.search(text):
             return "fixes its dtype, by its name or docstring"
+        dtype = DTYPES[detector.partition("-")[0]]
+        if own := own_dtype(subject, dtype):
+            return f"converts to a dtype of its own, {own}"
+        is_norm = NORMS.search(subject.recipe.class_name)
+        if detector.endswith("output") and not is_norm:
+            watch = watched_conversions(subject, dtype)
+            if watch.away > watch.back:
+                return "converts to another dtype in its code"
         is_table = detector.endswith("output") and TABLES.search(subject.recipe.class_name)
         return "returns a loss or a table of positions, by its name" if is_table else ""
 

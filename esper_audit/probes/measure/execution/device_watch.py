@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from esper_audit.probes.measure.execution.raising_lines import OURS, own_lines
+from esper_audit.probes.measure.execution.raising_lines import own_lines, stack_of_caller
 
 # `module.to(device)` compares each tensor with its copy on the other device.
 CONVERSIONS = re.compile(r"_has_compatible_shallow_copy_type")
@@ -56,10 +55,7 @@ class DeviceWatch(TorchFunctionMode):
         if func in (Tensor.to, Tensor.copy_, Tensor.type_as) or CONVERSIONS.search(name):
             return
         self.stray, self.function = others[0], name
-        stack = [(f.filename, f.lineno or 0) for f in traceback.extract_stack()]
-        while OURS in stack[-1][0]:
-            stack.pop()
-        self.lines = own_lines(stack)
+        self.lines = own_lines(stack_of_caller())
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

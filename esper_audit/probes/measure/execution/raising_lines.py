@@ -41,6 +41,14 @@ def own_lines(frames: Sequence[tuple[str, int]]) -> str:
     return " > ".join(own[-DEEPEST:])
 
 
+def stack_of_caller() -> list[tuple[str, int]]:
+    """Return the files and lines of the stack without the innermost ones of ours."""
+    stack = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_stack()]
+    while stack and OURS in stack[-1][0]:
+        stack.pop()
+    return stack
+
+
 def importable_path(path: str) -> str:
     """Return the path of a file below the folder that Python finds its package in."""
     roots = [root for root in map(os.path.abspath, sys.path) if path.startswith(root + os.sep)]

@@ -150,17 +150,19 @@ def compared_constants(module: nn.Module) -> list[Plain]:
 
 
 def settings_of(module: nn.Module) -> dict[str, Plain]:
-    """Return the plain attributes of a module and its parts that other code than a constructor sets."""
+    """Return the plain attributes of a module and its parts that other code than a constructor sets.
+
+    Among them are the flags and names that a constructor is given, but no number, such as that of its layers.
+    """
     return {
         name: value
         for part in own_parts(module)
         for name, value in vars(part).items()
         if name != "training" and isinstance(value, bool | int | str)
-        if any(
-            name in _set_later(kind.__module__)
-            for kind in type(part).__mro__
-            if is_own_module(kind)
-        )
+        for kind in type(part).__mro__
+        if is_own_module(kind)
+        if name in _set_later(kind.__module__)
+        or (isinstance(value, bool | str) and name in _given(kind.__module__))
     }
 
 
@@ -224,4 +226,23 @@ def _set_later(module: str) -> frozenset[str]:
         if function.name not in building
         for node in ast.walk(function)
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    )
+
+
+@cache
+def _given(module: str) -> frozenset[str]:
+    """Return the attributes that the constructors of a file set to one of their parameters."""
+    constructors = [
+        n
+        for n in ast.walk(_file_tree(module))
+        if isinstance(n, ast.FunctionDef) and n.name == "__init__"
+    ]
+    return frozenset(
+        target.attr
+        for function in constructors
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+        if node.value.id in {a.arg for a in (*function.args.args, *function.args.kwonlyargs)}
+        for target in node.targets
+        if isinstance(target, ast.Attribute)
     )
