@@ -287,3 +287,52 @@ print([(one.build, one.call and one.call["args"][0]["tensor"]) for one in found]
     )
     built = {"args": [6]}
     assert ran.stdout.strip() == str([(built, None), (built, [2, 6])])
+
+
+COUNTED = """
+import sys, torch
+from unittest import mock
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+if "record" in sys.argv:
+    from esper_audit.probes.recording.recorder import Recorder
+    found = []
+    Recorder(lambda kind: True, found.append).install()
+seen = []
+
+class Functions(TorchFunctionMode):
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        seen.append(function.__name__)
+        return function(*args, **(kwargs or {}))
+
+class Dispatched(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        seen.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+class Sum(torch.nn.Module):
+    def forward(self, x, ids):
+        return x.sum() + ids.sum()
+
+covariance = torch.eye(3) * 0.7 + 0.1
+with mock.patch("torch.linalg.cholesky_ex") as factor, mock.patch("torch.equal") as equal:
+    with Functions(), Dispatched():
+        Sum()(covariance, torch.tensor([3, 4]))
+assert not factor.called and not equal.called
+assert "record" not in sys.argv or [one for one in found if one.call]
+print(*seen)
+"""
+
+
+def test_modes_and_replacements_of_the_command_see_no_operation_of_the_recording(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "counted.py").write_text(COUNTED)
+    ran = [
+        subprocess.run([sys.executable, tmp_path / "counted.py", *words], capture_output=True)
+        for words in ([], ["record"])
+    ]
+    assert not ran[1].returncode, ran[1].stderr
+    seen = [one.stdout.decode() for one in ran]
+    assert "aten.sum" in seen[0]
+    assert seen[0] == seen[1]

@@ -175,6 +175,52 @@ def test_recording_leaves_the_random_streams_of_the_command_alone(recording: Rec
     assert (recording.root / "drawn.txt").read_text() == str(torch.rand(1).item())
 
 
+STARTED = """
+import math
+import torch
+from torch import nn
+from flow.parts import Wrapped
+
+
+class Net(nn.Module):
+    def __init__(self, width, name):
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
+if __name__ == "__main__":
+    Net(width=5, name="first")(torch.ones(2, 5))
+    Wrapped(Net(3, "second"))
+    Wrapped(math.sin)
+"""
+
+
+def test_classes_of_a_script_are_recorded_as_they_are_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"flow/__init__.py": "", "flow/parts.py": PARTS, "train.py": STARTED})
+    ran = command("record", "--", sys.executable, "train.py")
+    assert ran.status == 0, ran.err
+    wrapped, net = Recording(tmp_path, ran).recipes
+    assert wrapped["build"] == {"args": [{"call": "train.py:Net", "args": [3, "second"]}]}
+    assert (net["class"], net["build"]) == ("train:Net", {"kwargs": {"width": 5, "name": "first"}})
+
+
+def test_the_text_of_a_command_is_no_module_and_what_was_only_built_replaces_no_call(
+    recording: Recording,
+) -> None:
+    path = recording.root / "recipes.yaml"
+    before = path.read_text()
+    text = "from flow.parts import Wrapped\nclass Mine: pass\nWrapped(Mine)\nWrapped(abs)"
+    ran = command("record", "--", sys.executable, "-c", text)
+    assert ran.status == 0, ran.err
+    assert path.read_text() == before
+
+
 def test_the_text_of_recipes_is_read_back_as_it_was(recording: Recording) -> None:
     path = recording.root / "recipes.yaml"
     assert text_of_recipes(merge_recipes(read_recipes(str(path)), {})) == path.read_text()

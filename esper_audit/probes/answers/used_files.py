@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Collection, Iterator
 
-from esper_audit.probes.discovery.targets import INIT, import_root
 from esper_audit.project.engine_fingerprint import content_digest
 from esper_audit.project.git import changed_since
+from esper_audit.project.import_root import INIT, import_root
 from esper_audit.project.installed_files import is_installed
 from esper_audit.source.modules.import_statements import import_statements
 

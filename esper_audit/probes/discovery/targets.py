@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import msgspec
 
 from esper_audit.project.discovery import Discovery
+from esper_audit.project.import_root import INIT, import_root, module_name
 
-INIT = "__init__.py"
 ENTRY_POINTS = frozenset({"setup.py", "conftest.py", "__main__.py"})
 
 
@@ -66,19 +66,6 @@ def _python_path() -> Iterator[str]:
     import sys
 
     yield from (folder or os.getcwd() for folder in sys.path if os.path.isdir(folder or "."))
-
-
-def import_root(folder: str) -> str:
-    """Return the folder from which the modules of a folder are imported: above its packages."""
-    while os.path.isfile(os.path.join(folder, INIT)):
-        folder = os.path.dirname(folder)
-    return folder
-
-
-def module_name(file: str, root: str) -> str:
-    """Return the dotted name of a file that is imported from `root`."""
-    relative = os.path.relpath(file, root).removesuffix(".py").replace(os.sep, ".")
-    return relative.removesuffix(".__init__")
 
 
 def has_definition(file: str) -> bool:

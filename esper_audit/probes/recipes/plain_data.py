@@ -97,15 +97,29 @@ def decode_value(plain: Any) -> Value:
 
 
 def map_names(plain: Any, change: Callable[[str], str]) -> Any:
-    """Return plain data with the path of each name that is imported or called replaced."""
+    """Return the plain data of arguments with the path of each name that is imported or called replaced."""
+    if plain is None:
+        return None
+    mapped = dict(plain)
+    if "args" in plain:
+        mapped["args"] = [_with_names(item, change) for item in plain["args"]]
+    for key in ("kwargs", "given"):
+        if key in plain:
+            mapped[key] = {name: _with_names(item, change) for name, item in plain[key].items()}
+    return mapped
+
+
+def _with_names(plain: Any, change: Callable[[str], str]) -> Any:
     if isinstance(plain, list):
-        return [map_names(item, change) for item in plain]
+        return [_with_names(item, change) for item in plain]
     if not isinstance(plain, dict):
         return plain
-    return {
-        key: change(item) if key in NAMES and isinstance(item, str) else map_names(item, change)
-        for key, item in plain.items()
-    }
+    if "tuple" in plain:
+        return {"tuple": _with_names(plain["tuple"], change)}
+    if "dict" in plain:
+        return {"dict": {key: _with_names(item, change) for key, item in plain["dict"].items()}}
+    mapped: dict[str, Any] = map_names(plain, change)
+    return {key: change(item) if key in NAMES else item for key, item in mapped.items()}
 
 
 def decode_arguments(plain: dict[str, Any]) -> Arguments:

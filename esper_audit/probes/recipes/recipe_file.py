@@ -135,8 +135,14 @@ def merge_recipes(
 ) -> list[StoredRecipe]:
     """Return the recipes of a file with those of the recorded classes renewed.
 
-    What was declared or edited stays, and comes first in its class.
+    What was declared or edited stays, and comes first in its class. What was only built replaces no call.
     """
+    called = {one.recipe.target for one in stored if one.is_untouched and one.has_call}
+    recorded = {
+        target: found
+        for target, found in recorded.items()
+        if target not in called or any(one.has_call for one in found)
+    }
     kept = [one for one in stored if not one.is_untouched or one.recipe.target not in recorded]
     contents = [_content(one) for one in kept]
     new = [one for found in recorded.values() for one in found if _content(one) not in contents]

@@ -19,7 +19,7 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.measure.output_tree import is_lazy_matrix
 from esper_audit.probes.recipes.values import CallSpec, NameSpec, NotDescribable, TupleSpec, Value
 from esper_audit.probes.recording.distributions import distribution_arguments, lazy_matrix_call
-from esper_audit.probes.recording.tensor_values import is_small, tensor_value
+from esper_audit.probes.recording.tensor_values import tensor_value
 
 MOST_ITEMS = 64
 MOST_CHARACTERS = 200
@@ -133,9 +133,7 @@ def _object(value: Any, inner: Callable[[Any], Value]) -> Value:
     if isinstance(value, Distribution):
         return _distribution(value, inner)
     if is_lazy_matrix(value):
-        if not is_small(value.shape):
-            raise NotDescribable("a lazy matrix of many elements")
-        return lazy_matrix_call(value, inner)
+        return lazy_matrix_call(value)
     return _by_constructor(value, inner)
 
 
@@ -152,7 +150,10 @@ def path_of(kind: type) -> str:
     path = f"{kind.__module__}:{kind.__qualname__}"
     if LOCAL in kind.__qualname__:
         raise NotDescribable(f"a class that is local to a function, {kind.__qualname__}")
-    if _found(kind.__module__, kind.__qualname__) is not kind:
+    if (
+        not _is_importable(kind.__module__)
+        or _found(kind.__module__, kind.__qualname__) is not kind
+    ):
         raise NotDescribable(f"a class that cannot be imported, {kind.__qualname__}")
     return path
 
@@ -164,12 +165,17 @@ def _path_of_function(function: Any) -> str:
         (function.__module__, qualified),
         *((m, name) for m in MODULES_OF_FUNCTIONS),
     ):
-        if module and _found(module, path) is function:
+        if module and _is_importable(module) and _found(module, path) is function:
             return f"{module}:{path}"
     if "<lambda>" in qualified:
         raise NotDescribable("a lambda")
     reason = "is local to another one" if LOCAL in qualified else "cannot be imported"
     raise NotDescribable(f"a function that {reason}, {qualified}")
+
+
+def _is_importable(module: str) -> bool:
+    """Return whether another process can import a module, unlike the text of `python -c`."""
+    return module != "__main__" or "__file__" in vars(sys.modules[module])
 
 
 def _found(module: str, name: str) -> object:

@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.measure.output_tree import LAZY_MATRICES, is_lazy_matrix
+from esper_audit.probes.measure.output_tree import LAZY_MATRICES
 from esper_audit.probes.recipes.values import CallSpec, TensorSpec, Value
-from esper_audit.probes.recording.tensor_values import diagonal_matrix, is_small, is_symmetric
+from esper_audit.probes.recording.tensor_values import DIAGONAL, diagonal_matrix, is_small
 
 LEAST_PREFIX = 4  # `base_distribution` is kept as `base_dist`
+LAZY_RANGE = (0.5, 1.5)  # of the diagonal of a lazy matrix, whose values are not computed
 OF_MATRICES = (constraints.positive_definite, constraints.lower_cholesky)
 Describe = Callable[[Any], Value]
 
@@ -28,7 +29,6 @@ def distribution_arguments(
     kwargs: dict[str, Value] = {}
     limits = distribution.arg_constraints
     is_given = False  # one of several parameters, such as probabilities and logits
-    unread = _with_own_matrices(distribution)
     order = [*vars(distribution)]  # what was given is there before what was computed of it
     ranked = {p.name: order.index(p.name) if p.name in order else len(order) for p in parameters}
     for parameter in sorted(parameters, key=lambda p: ranked[p.name]):
@@ -36,7 +36,7 @@ def distribution_arguments(
         is_alternative = parameter.default is None and name in limits
         if is_alternative and is_given:
             continue
-        found = _held(unread, name)
+        found = _held(distribution, name)
         if found is None and parameter.default is inspect.Parameter.empty:
             return name
         if found is not None and found is not parameter.default:
@@ -45,33 +45,29 @@ def distribution_arguments(
     return kwargs
 
 
-def lazy_matrix_call(matrix: Any, describe: Describe) -> CallSpec:
-    """Return the construction of a lazy matrix from its values.
+def lazy_matrix_call(matrix: Any) -> CallSpec:
+    """Return the construction of a lazy matrix from its shape and dtype.
 
-    They are computed on a copy, so that the command's own matrix caches nothing.
+    Its values are not computed, which may run functions that the command counts or replaces.
     """
-    dense: Tensor = matrix.clone().to_dense().detach()
-    value = describe(dense)
-    if isinstance(value, TensorSpec) and is_symmetric(dense):  # positive definite but for rounding
-        value = diagonal_matrix(dense, value)
+    shape, dtype = tuple(matrix.shape), str(matrix.dtype).removeprefix("torch.")
+    if shape[-1] != shape[-2]:
+        value: Value = TensorSpec(shape, dtype)
+    else:  # a covariance, or a factor of one
+        value = CallSpec(DIAGONAL, (TensorSpec(shape[:-1], dtype, *LAZY_RANGE),))
     return CallSpec(f"{LAZY_MATRICES}:to_linear_operator", (value,))
 
 
-def _with_own_matrices(distribution: Distribution) -> Distribution:
-    """Return a copy whose cached properties and lazy matrices are not those of the command."""
-    other = copy.copy(distribution)
-    for name, value in vars(distribution).items():
-        if is_lazy_matrix(value):
-            vars(other)[name] = value.clone()
-    return other
-
-
 def _held(distribution: Distribution, name: str) -> Any:
-    """Return what a distribution keeps of an argument, as an attribute or as a property of its class."""
+    """Return what a distribution keeps of an argument, as an attribute or else as a property of its class."""
     held: Mapping[str, Any] = vars(distribution)
     for key in (name, f"_{name}"):
         if held.get(key) is not None:
             return held[key]
+    shortened = (k for k in held if len(k) >= LEAST_PREFIX and name.startswith(k.lstrip("_")))
+    found = next((held[key] for key in shortened), None)
+    if found is not None:
+        return found
     accessor = inspect.getattr_static(type(distribution), name, None)
     if "__get__" in dir(type(accessor)) and not inspect.isroutine(accessor):
         shape = (*distribution.batch_shape, *distribution.event_shape, *distribution.event_shape)
@@ -79,9 +75,9 @@ def _held(distribution: Distribution, name: str) -> Any:
             return None
         # A property is foreign code, and one that raises holds nothing.
         with contextlib.suppress(*FAILURES):
-            return vars(type(accessor))["__get__"](accessor, distribution, type(distribution))
-    shortened = (k for k in held if len(k) >= LEAST_PREFIX and name.startswith(k.lstrip("_")))
-    return next((held[key] for key in shortened), None)
+            own = copy.copy(distribution)  # a property may keep what it computes
+            return vars(type(accessor))["__get__"](accessor, own, type(own))
+    return None
 
 
 def _described(value: Any, constraint: Any, describe: Describe) -> Value:

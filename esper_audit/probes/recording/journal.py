@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ class Journal:
             self._process = os.getpid()
             path = os.path.join(self._folder, f"{self._process}.jsonl")
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.write(self._descriptor, msgspec.json.encode(one) + b"\n")
+        with contextlib.suppress(OSError):  # the command goes on though the disk is full
+            os.write(self._descriptor, msgspec.json.encode(one) + b"\n")
 
 
 def start_recording() -> None:

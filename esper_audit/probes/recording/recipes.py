@@ -14,9 +14,11 @@ from esper_audit.probes.recipes.recipe_file import StoredRecipe
 from esper_audit.probes.recipes.values import Arguments
 from esper_audit.probes.recording.recorder import Recorded
 from esper_audit.project.file_roles import Role, Roles
+from esper_audit.project.import_root import import_root, module_name
 from esper_audit.project.installed_files import is_installed
 
 MOST_WRITTEN = 3  # of a class
+SCRIPT = "__main__"
 
 
 def recipes_of(
@@ -24,7 +26,7 @@ def recipes_of(
 ) -> dict[str, list[StoredRecipe]]:
     """Return the recipes of each class that tests do not define, with a call where one was recorded."""
     kept = (one for one in recorded if not one.reason and _is_production(one, roles, root))
-    located = (_with_test_files(one, roles, root) for one in kept)
+    located = (_located(one, roles, root) for one in kept)
     return stored_recipes(located, RecipeOrigin.RECORDED)
 
 
@@ -44,25 +46,31 @@ def not_written(recorded: Iterable[Recorded], written: Iterable[str]) -> dict[st
     return {one.target: one.reason for one in recorded if one.reason and one.target not in written}
 
 
-def _with_test_files(one: Recorded, roles: Roles, root: str) -> Recorded:
-    """Return what was recorded with the names of test modules, which may not be importable, as paths below the root."""
+def _located(one: Recorded, roles: Roles, root: str) -> Recorded:
+    """Return what was recorded with names of tests and scripts as paths below the root."""
     paths = {module: _relative(file, root) for module, file in one.files.items()}
-    tests = {module: path for module, path in paths.items() if _is_test(path, roles)}
-    if not tests:
-        return one
+    named = {module: path for module, path in paths.items() if _is_named(module, path, roles)}
 
     def renamed(path: str) -> str:
         module, _, name = path.partition(":")
-        return f"{tests.get(module, module)}:{name}"
+        return f"{named.get(module, module)}:{name}"
 
     build, call = map_names(one.build, renamed), map_names(one.call, renamed)
-    return msgspec.structs.replace(one, build=build, call=call)
+    return msgspec.structs.replace(one, target=_target(one), build=build, call=call)
 
 
-def _is_test(path: str, roles: Roles) -> bool:
-    """Return whether a file belongs to the tests of the project, and is not installed."""
+def _target(one: Recorded) -> str:
+    """Return the address of a class as it is imported, also if its file was run as a script."""
+    module, _, name = one.target.partition(":")
+    if module != SCRIPT or not one.file:
+        return one.target
+    return f"{module_name(one.file, import_root(os.path.dirname(one.file)))}:{name}"
+
+
+def _is_named(module: str, path: str, roles: Roles) -> bool:
+    """Return whether a name is written with its file: one of the project that is a test or was run."""
     is_own = not path.startswith("..") and not is_installed(path)
-    return is_own and roles.of(path) is Role.TEST
+    return is_own and (module == SCRIPT or roles.of(path) is Role.TEST)
 
 
 def _relative(file: str, root: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -135,10 +136,11 @@ class Recorder:
     def _arguments(self, args: Any, kwargs: Any) -> Arguments:
         self._active.is_describing = True
         try:
-            return Arguments(
-                tuple(describe(value, self.construction) for value in args),
-                {name: describe(value, self.construction) for name, value in kwargs.items()},
-            )
+            with outside_of_modes():
+                return Arguments(
+                    tuple(describe(value, self.construction) for value in args),
+                    {name: describe(value, self.construction) for name, value in kwargs.items()},
+                )
         finally:
             self._active.is_describing = False
 
@@ -183,8 +185,7 @@ class Recorder:
     def _described_call(self, original: Any, module: nn.Module, args: Any, kwargs: Any) -> Any:
         self._described[type(module)] += 1
         try:
-            with torch.no_grad():
-                call: Arguments | str = self._arguments(args, kwargs)
+            call: Arguments | str = self._arguments(args, kwargs)
         except NotDescribable as problem:
             call = str(problem)
         except FAILURES as error:
@@ -204,24 +205,43 @@ class Recorder:
     ) -> None:
         """Keep a signature, if it is new and among the cheapest of its class."""
         kind = type(module)
-        problem = found if isinstance(found, str) else call if isinstance(call, str) else ""
+        try:
+            one = _recorded(module, found, call)
+        # The command goes on whatever is amiss with the recording.
+        except FAILURES as error:
+            one = _not_recorded(kind, f"an error of the recording, {type(error).__name__}: {error}")
         kept = self._kept.setdefault((kind, call is None), {})
-        if isinstance(found, str) or isinstance(call, str):
-            one = Recorded(
-                f"{kind.__module__}:{kind.__qualname__}", _file(kind.__module__), reason=problem
-            )
-        else:
-            build = encode_arguments(Arguments(found.args, found.kwargs))
-            cost = 0 if call is None else _elements(call) + _weights(module)
-            plain = None if call is None else encode_arguments(call)
-            files = _files_named(build, plain)
-            one = Recorded(found.path, _file(kind.__module__), build, plain, cost, files=files)
         key = repr((one.build, one.call, one.reason))
         rivals = sorted(kept.values())
         if key in kept or (len(rivals) >= MOST_KEPT and one.cost >= rivals[MOST_KEPT - 1]):
             return
         kept[key] = one.cost
         self._keep(one)
+
+
+def _recorded(module: nn.Module, found: CallSpec | str, call: Arguments | str | None) -> Recorded:
+    """Return a construction with a call of the module, or why they cannot be written down."""
+    if isinstance(found, str):
+        return _not_recorded(type(module), found)
+    if isinstance(call, str):
+        return _not_recorded(type(module), call)
+    build = encode_arguments(Arguments(found.args, found.kwargs))
+    cost = 0 if call is None else _elements(call) + _weights(module)
+    plain = None if call is None else encode_arguments(call)
+    file = _file(type(module).__module__)
+    return Recorded(found.path, file, build, plain, cost, files=_files_named(build, plain))
+
+
+def _not_recorded(kind: type, reason: str) -> Recorded:
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    return Recorded(path, _file(kind.__module__), reason=reason)
+
+
+@contextlib.contextmanager
+def outside_of_modes() -> Iterator[None]:
+    """Read tensors such that modes of the command, which may count operations, see none of it."""
+    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():  # noqa: SLF001  # torch has no public names
+        yield
 
 
 def _is_copying(args: Any, kwargs: Any) -> bool:
@@ -246,7 +266,9 @@ def _needs_arguments(kind: type) -> bool:
 @functools.cache
 def _file(name: str) -> str:
     module = sys.modules.get(name)
-    return (inspect.getsourcefile(module) or "") if inspect.ismodule(module) else ""
+    if not inspect.ismodule(module) or not vars(module).get("__file__"):
+        return ""  # such as `__main__` of `python -c`, or a module of C
+    return inspect.getsourcefile(module) or ""
 
 
 def _files_named(*plain: dict[str, Any] | None) -> dict[str, str]:
@@ -259,7 +281,8 @@ def _files_named(*plain: dict[str, Any] | None) -> dict[str, str]:
             found[module] = _file(module)
         return path
 
-    map_names([*plain], note)
+    for arguments in plain:
+        map_names(arguments, note)
     return {module: file for module, file in found.items() if file}
 
 

@@ -8,7 +8,10 @@ import math
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor, nn
+
+# By name, so that a command that replaces one in `torch` to count its calls counts only its own.
+from torch import Tensor, allclose, equal, isfinite, nn
+from torch.linalg import cholesky_ex
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.recipes.values import CallSpec, NotDescribable, TensorSpec, Value
@@ -46,9 +49,9 @@ def tensor_spec(tensor: Tensor) -> TensorSpec:
 
 def is_covariance(tensor: Tensor) -> bool:
     """Return whether a tensor is one or more symmetric, positive definite matrices, and no counts."""
-    if not is_symmetric(tensor) or torch.equal(tensor, tensor.round()):
+    if not is_symmetric(tensor) or equal(tensor, tensor.round()):
         return False
-    return bool((torch.linalg.cholesky_ex(tensor.double()).info == 0).all())
+    return bool((cholesky_ex(tensor.double()).info == 0).all())
 
 
 def is_symmetric(tensor: Tensor) -> bool:
@@ -56,7 +59,7 @@ def is_symmetric(tensor: Tensor) -> bool:
     shape = tensor.shape
     if len(shape) < 2 or shape[-1] != shape[-2] or shape[-1] < 2 or not is_small(shape):
         return False
-    if not tensor.is_floating_point() or not torch.allclose(tensor, tensor.mT):
+    if not tensor.is_floating_point() or not allclose(tensor, tensor.mT):
         return False
     return bool((tensor.diagonal(dim1=-2, dim2=-1) > 0).all())
 
@@ -88,7 +91,7 @@ def _with_range(spec: TensorSpec, tensor: Tensor) -> TensorSpec:
     if not spec.is_floating:
         first, end = _coarse_integers(int(tensor.min()), int(tensor.max()) + 1)
         return dataclasses.replace(spec, low=first, high=end)
-    finite = tensor[torch.isfinite(tensor)].float()
+    finite = tensor[isfinite(tensor)].float()
     if not finite.numel():
         return spec
     least, most = float(finite.min()), float(finite.max())
