@@ -31,7 +31,7 @@ from esper_audit.probes.recipes.values import (
 )
 from esper_audit.probes.recording.description import describe
 from esper_audit.probes.recording.recipes import recipes_of
-from esper_audit.probes.recording.recorder import Recorded
+from esper_audit.probes.recording.signature import Recorded
 from esper_audit.probes.subject.subject import BIRTH
 from esper_audit.probes.units import Unit, measure_unit
 from esper_audit.project.file_roles import Roles

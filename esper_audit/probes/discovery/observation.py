@@ -13,7 +13,8 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.recipes.materialise import build_module, draw_call, import_name
 from esper_audit.probes.recipes.recipe_file import plain_recipes, recipes_from_plain
 from esper_audit.probes.recording.recipes import stored_recipes
-from esper_audit.probes.recording.recorder import Recorded, Recorder
+from esper_audit.probes.recording.recorder import Recorder
+from esper_audit.probes.recording.signature import Recorded
 from esper_audit.probes.subject.determinism import seed_streams
 
 

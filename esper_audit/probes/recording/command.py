@@ -12,7 +12,7 @@ import msgspec
 
 from esper_audit.findings.errors import UsageError, reason_of
 from esper_audit.probes.recording.journal import FOLDER, PACKAGES, ROOT, read_journals
-from esper_audit.probes.recording.recorder import Recorded
+from esper_audit.probes.recording.signature import Recorded
 from esper_audit.project.injection.torch_import import injected_environment
 
 STARTER = "esper_audit.probes.recording.journal:start_recording"

@@ -10,7 +10,8 @@ from functools import cache
 
 import msgspec
 
-from esper_audit.probes.recording.recorder import Recorded, Recorder
+from esper_audit.probes.recording.recorder import Recorder
+from esper_audit.probes.recording.signature import Recorded
 from esper_audit.project.installed_files import is_installed
 
 FOLDER = "ESPER_AUDIT_RECORD_FOLDER"

@@ -12,7 +12,7 @@ from esper_audit.probes.recipes.plain_data import decode_arguments, map_names
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe
 from esper_audit.probes.recipes.values import Arguments
-from esper_audit.probes.recording.recorder import Recorded
+from esper_audit.probes.recording.signature import Recorded
 from esper_audit.project.file_roles import Role, Roles
 from esper_audit.project.import_root import import_root, module_name
 from esper_audit.project.installed_files import is_installed

@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.recipes.plain_data import encode_arguments, map_names
-from esper_audit.probes.recipes.values import Arguments, CallSpec, NotDescribable, tensors_in
+from esper_audit.probes.recipes.values import Arguments, CallSpec, NotDescribable
 from esper_audit.probes.recording.description import describe, path_of
+from esper_audit.probes.recording.signature import Recorded, signature_of, unwritten
 
 MOST_DESCRIBED = 60  # calls of a class
 MOST_KEPT = 4  # distinct signatures of a class, the cheapest
@@ -27,23 +26,6 @@ COPIERS = frozenset(
     {"__newobj__", "__newobj_ex__", "_reconstruct", "__deepcopy__", "__copy__", "__reduce_ex__"}
 )
 COPIER = "_reconstruct"  # the function of `copy` whose `x` is what it copies
-UNCOUNTED = 1 << 40  # the cost of a module whose parameters have no size yet
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """One construction of a class, with a call of the module if there was one, as plain data.
-
-    `cost` is the number of elements that a call touches, `files` are those of the modules that the arguments
-    name. `reason` is set instead where it cannot be written down.
-    """
-
-    target: str
-    file: str
-    build: dict[str, Any] = {}
-    call: dict[str, Any] | None = None
-    cost: int = 0
-    reason: str = ""
-    files: dict[str, str] = {}
 
 
 class Recorder:
@@ -206,10 +188,10 @@ class Recorder:
         """Keep a signature, if it is new and among the cheapest of its class."""
         kind = type(module)
         try:
-            one = _recorded(module, found, call)
+            one = signature_of(module, found, call)
         # The command goes on whatever is amiss with the recording.
         except FAILURES as error:
-            one = _not_recorded(kind, f"an error of the recording, {type(error).__name__}: {error}")
+            one = unwritten(kind, f"an error of the recording, {type(error).__name__}: {error}")
         kept = self._kept.setdefault((kind, call is None), {})
         key = repr((one.build, one.call, one.reason))
         rivals = sorted(kept.values())
@@ -217,24 +199,6 @@ class Recorder:
             return
         kept[key] = one.cost
         self._keep(one)
-
-
-def _recorded(module: nn.Module, found: CallSpec | str, call: Arguments | str | None) -> Recorded:
-    """Return a construction with a call of the module, or why they cannot be written down."""
-    if isinstance(found, str):
-        return _not_recorded(type(module), found)
-    if isinstance(call, str):
-        return _not_recorded(type(module), call)
-    build = encode_arguments(Arguments(found.args, found.kwargs))
-    cost = 0 if call is None else _elements(call) + _weights(module)
-    plain = None if call is None else encode_arguments(call)
-    file = _file(type(module).__module__)
-    return Recorded(found.path, file, build, plain, cost, files=_files_named(build, plain))
-
-
-def _not_recorded(kind: type, reason: str) -> Recorded:
-    path = f"{kind.__module__}:{kind.__qualname__}"
-    return Recorded(path, _file(kind.__module__), reason=reason)
 
 
 @contextlib.contextmanager
@@ -261,44 +225,3 @@ def _needs_arguments(kind: type) -> bool:
     except ValueError:  # a constructor without a signature
         return False
     return False
-
-
-@functools.cache
-def _file(name: str) -> str:
-    module = sys.modules.get(name)
-    if not inspect.ismodule(module) or not vars(module).get("__file__"):
-        return ""  # such as `__main__` of `python -c`, or a module of C
-    return inspect.getsourcefile(module) or ""
-
-
-def _files_named(*plain: dict[str, Any] | None) -> dict[str, str]:
-    """Return the file of each module, other than those of torch, that plain data names."""
-    found: dict[str, str] = {}
-
-    def note(path: str) -> str:
-        module = path.partition(":")[0]
-        if module.partition(".")[0] != "torch":
-            found[module] = _file(module)
-        return path
-
-    for arguments in plain:
-        map_names(arguments, note)
-    return {module: file for module, file in found.items() if file}
-
-
-def _elements(call: Arguments) -> int:
-    total = 0
-    for spec in tensors_in(call):
-        size = 1
-        for side in spec.shape:
-            size *= side
-        total += size
-    return total
-
-
-def _weights(module: nn.Module) -> int:
-    try:
-        return sum(p.numel() for p in nn.Module.parameters(module) if isinstance(p, Tensor))
-    # Lazy parameters have no size, and a module may override what iterates them.
-    except FAILURES:
-        return UNCOUNTED
