@@ -38,6 +38,7 @@ class ClassCoverage(msgspec.Struct, frozen=True, kw_only=True):
 
     `properties` are observations that are no findings, such as sampling by name. `unstable` counts the
     failures whose reproducer did not reproduce them. `stale` names a known recipe that does not run.
+    `is_base` is of a class that leaves its forward to others, which nothing can run.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ClassCoverage(msgspec.Struct, frozen=True, kw_only=True):
     properties: tuple[str, ...] = ()
     unstable: tuple[str, ...] = ()
     stale: str = ""
+    is_base: bool = False
 
     def has_reached(self, stage: Stage) -> bool:
         """Return whether the class reached a stage."""
@@ -68,24 +70,27 @@ class Coverage(msgspec.Struct, frozen=True):
     cached: int = 0
     unchanged: int = 0
 
+    @property
+    def concrete(self) -> list[ClassCoverage]:
+        """Return the classes that can run: those with a forward of their own or of a base."""
+        return [one for one in self.classes if not one.is_base]
+
     def count(self, stage: Stage, origin: RecipeOrigin | None = None) -> int:
         """Return the number of classes that reached a stage, by recipes of one origin or of all."""
         return sum(
             one.has_reached(stage) and (origin is None or one.origin is origin)
-            for one in self.classes
+            for one in self.concrete
         )
 
     def origins(self) -> list[RecipeOrigin]:
         """Return the origins of recipes that occur."""
-        found = {one.origin for one in self.classes if one.has_reached(Stage.BUILT)}
+        found = {one.origin for one in self.concrete if one.has_reached(Stage.BUILT)}
         return [origin for origin in RecipeOrigin if origin in found]
 
     def reasons(self) -> list[tuple[str, int]]:
         """Return why classes did not run, with their number, the most frequent first."""
-        counted = Counter(
-            one.reason for one in self.classes if one.reason and not one.has_reached(Stage.RUN)
-        )
-        return counted.most_common()
+        missed = [one for one in self.concrete if not one.has_reached(Stage.RUN)]
+        return Counter(one.reason for one in missed if one.reason).most_common()
 
 
 def coverage_numbers(coverage: Coverage) -> dict[str, object]:
@@ -93,6 +98,7 @@ def coverage_numbers(coverage: Coverage) -> dict[str, object]:
     return {
         **_numbers(coverage, None),
         "by_origin": {origin: _numbers(coverage, origin) for origin in coverage.origins()},
+        "bases": len(coverage.classes) - len(coverage.concrete),
         "classes": coverage.classes,
         "not_importable": coverage.not_importable,
         "cached": coverage.cached,
@@ -107,4 +113,4 @@ def _numbers(coverage: Coverage, origin: RecipeOrigin | None) -> dict[str, int]:
         ("checked", Stage.CHECKED),
     )
     numbers = {name: coverage.count(stage, origin) for name, stage in stages}
-    return numbers if origin else {"found": len(coverage.classes), **numbers}
+    return numbers if origin else {"found": len(coverage.concrete), **numbers}

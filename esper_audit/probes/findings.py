@@ -230,7 +230,7 @@ def _explored(
 
 def _why_nothing_ran(coverage: Coverage) -> str:
     """Return why no class of a target ran: none was found, or none of them could be run."""
-    found, lost = len(coverage.classes), len(coverage.not_importable)
+    found, lost = len(coverage.concrete), len(coverage.not_importable)
     why = f"none of {count(found, 'module class')} could be run" if found else NO_CLASSES
     return why + (f" ({count(lost, 'module')} not importable)" if lost else "")
 

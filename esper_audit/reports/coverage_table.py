@@ -22,8 +22,10 @@ def coverage_lines(coverage: Coverage | None) -> Iterator[StyledText]:
         built, ran, checked = (coverage.count(stage, origin) for stage in stages)
         yield StyledText(f"  {origin:<12}{'':>7}{built:>7}{ran:>7}{checked:>9}\n")
     built, ran, checked = (coverage.count(stage) for stage in stages)
-    found = len(coverage.classes)
+    found = len(coverage.concrete)
     yield StyledText(f"  {'all':<12}{found:>7}{built:>7}{ran:>7}{checked:>9}\n")
+    if bases := len(coverage.classes) - found:
+        yield StyledText(f"  {count(bases, 'base class')} without a forward, not counted\n", "dim")
     if coverage.cached:
         yield StyledText(f"  {count(coverage.cached, 'class')} unchanged, from the cache\n", "dim")
     if coverage.unchanged:

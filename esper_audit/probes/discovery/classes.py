@@ -69,7 +69,19 @@ def _import_problem(name: str, problems: dict[str, str]) -> str:
         problem = problem or _own_problem(name)
         if problem:
             problems[name] = problem
+            _forget_orphans(name.partition(".")[0])
     return problems.get(name, "")
+
+
+def _forget_orphans(top: str) -> None:
+    """Remove the modules below a package that an import left behind when it removed their own package.
+
+    Python takes them for importable, which they are not in the process of a class.
+    """
+    for name in sorted(sys.modules):
+        package = name.rpartition(".")[0]
+        if name.startswith(f"{top}.") and package not in sys.modules:
+            del sys.modules[name]
 
 
 def _own_problem(name: str) -> str:

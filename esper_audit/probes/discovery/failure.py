@@ -8,21 +8,33 @@ import traceback
 from dataclasses import dataclass
 
 NAME = re.compile(r"[A-Za-z_]\w*")
+ADDRESS = re.compile(r"0x[0-9a-f]+")
 CONTEXT_LINES = 2  # a condition stands before the `raise` that it guards
 
 
 @dataclass(frozen=True)
 class TrialFailure:
-    """The type and message of an error, and the names on the lines that led to it, the deepest first."""
+    """The type and message of an error, and the names on the lines that led to it, the deepest first.
+
+    `position` are the lines of the calls of the function, the outermost first: what fails later has a higher one.
+    """
 
     type: str
     message: str
     names: tuple[str, ...]
     place: str
+    position: tuple[int, ...] = ()
 
     def sentence(self) -> str:
         """Return the error on one line."""
         return " ".join(f"{self.type}: {self.message}".split())
+
+    def repeats(self, other: TrialFailure) -> bool:
+        """Return whether another failure has the same message at the same place."""
+        return self._key() == other._key()
+
+    def _key(self) -> tuple[str, str, str, tuple[int, ...]]:
+        return self.type, ADDRESS.sub("", self.message), self.place, self.position
 
 
 def failure_of(error: BaseException, function: str) -> TrialFailure:
@@ -40,4 +52,5 @@ def failure_of(error: BaseException, function: str) -> TrialFailure:
         frames[-1] if frames else None,
     )
     place = f"{last.filename}:{last.lineno}" if last else ""
-    return TrialFailure(type(error).__name__, str(error), tuple(names), place)
+    position = tuple(frame.lineno or 0 for frame in own)
+    return TrialFailure(type(error).__name__, str(error), tuple(names), place, position)

@@ -32,7 +32,7 @@ def call_arguments(
     `first` is a tensor in it, which the others are shaped by. One argument at a time takes its next likely value.
     """
     lists = [
-        [value] if number == 0 else list(_values_of(parameter, first))
+        [value] if number == 0 else list(values_of(parameter, first))
         for number, parameter in enumerate(parameters)
     ]
     yield _arguments(parameters, [values[0] for values in lists]), 0
@@ -145,7 +145,7 @@ def with_optional(
         is_said = any(name == word or name.endswith(f"_{word}") for word in said)
         is_meant = is_said or (is_none and parameter.default is None and name in failure.names)
         if specs and is_meant and not is_given and parameter.kind in NAMED:
-            values = _values_of(parameter, specs[0])
+            values = values_of(parameter, specs[0])
             yield from (call.with_value(name, value) for value in values if value is not None)
 
 
@@ -154,7 +154,8 @@ def is_plain(parameter: inspect.Parameter) -> bool:
     return annotation_text(parameter.annotation) in PLAIN_ANNOTATIONS
 
 
-def _values_of(parameter: inspect.Parameter, first: TensorSpec) -> Iterator[Value]:
+def values_of(parameter: inspect.Parameter, first: TensorSpec) -> Iterator[Value]:
+    """Yield the likely values of an argument of a call, in relation to the first input."""
     if is_plain(parameter):
         yield from guesses_for(parameter)
         return

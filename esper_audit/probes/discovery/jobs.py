@@ -16,14 +16,17 @@ from torch.overrides import resolve_name
 
 from esper_audit.findings.coverage import NOT_CHECKED, ClassCoverage, Stage
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
+from esper_audit.probes.discovery.base_classes import is_base_class
 from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.construction.guesses import guess_table
 from esper_audit.probes.discovery.lengths import length_problem
 from esper_audit.probes.discovery.observation import observe_calls as observe_calls
 from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.discovery.targets import ModuleClass
+from esper_audit.probes.discovery.trial import TrialResult
 from esper_audit.probes.measure.execution.process_settings import restored_settings
 from esper_audit.probes.probe import probes_in
+from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.plain_data import encode_recipe
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import recipes_from_plain
@@ -79,6 +82,7 @@ def check_class(
         origin=trial.recipe.origin,
         reason=trial.reason,
         stale=trial.stale,
+        is_base=_is_base(trial, found),
     )
     subject = subject_by_recipe(trial.recipe)
     if trial.stage is Stage.BUILT and trial.failure is not None:
@@ -99,6 +103,13 @@ def check_class(
     properties += [f"{NOT_CHECKED}: {', '.join(skipped)}"] if skipped else []
     reached = msgspec.structs.replace(coverage, stage=Stage.CHECKED, properties=tuple(properties))
     return CheckedClass(reached, records, encode_recipe(trial.recipe))
+
+
+def _is_base(trial: TrialResult, found: ModuleClass) -> bool:
+    """Return whether a class that did not run is only a base of others."""
+    if found.is_function or trial.stage is Stage.RUN:
+        return False
+    return is_base_class(import_name(found.target), trial.failure)
 
 
 def _checked_within_budget(

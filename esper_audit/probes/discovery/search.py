@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from torch import nn
 
 from esper_audit.findings.coverage import RecipeOrigin, Stage
+from esper_audit.probes.discovery.call_objects import annotated_objects, with_objects
 from esper_audit.probes.discovery.call_repair import repaired_calls
+from esper_audit.probes.discovery.candidates import Candidates
 from esper_audit.probes.discovery.construction.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.inputs import (
@@ -37,7 +39,7 @@ NETWORK = re.compile(
 MOST_BUILDS = 40
 MOST_CALLS = 320
 MOST_CALLS_OF_INPUT = 32  # with one first argument
-MOST_REPAIRS = 5  # of one call, one after the other
+MOST_REPAIRS = 8  # of one call, one after the other
 MOST_WORKING_BUILDS = 6
 MOST_FAILURES = (
     8  # of the calls of a module, which other arguments of its constructor are read from
@@ -105,7 +107,7 @@ class _Search:
         is_fixed = recipe.origin is not RecipeOrigin.DECLARED
         self.best = TrialResult(recipe, Stage.FOUND)
         for built, module in self._builds(recipe, is_fixed=is_fixed):
-            if not _defines_forward(self.kind):
+            if not _defines_forward(module):
                 return TrialResult(built, Stage.BUILT, "the class defines no forward")
             result = attempt_call(built, module) if stored.has_call else self._call(built, module)
             if result.stage is Stage.RUN:
@@ -119,7 +121,7 @@ class _Search:
         given = Recipe(self.target, origin=self.origin, is_function=self.is_function)
         self.best = TrialResult(given, Stage.FOUND)
         for recipe, module in self._builds(given, is_fixed=False):
-            if not _defines_forward(self.kind):
+            if not _defines_forward(module):
                 return TrialResult(recipe, Stage.BUILT, "the class defines no forward")
             if self.best.stage is Stage.FOUND:
                 self.best = TrialResult(recipe, Stage.BUILT)
@@ -136,15 +138,14 @@ class _Search:
             yield given, FunctionModule(self.function)
             return
         search = self.constructor
-        pending = [given.build if is_fixed else search.first()]
-        seen: list[Arguments] = []
-        working = 0
+        pending = Candidates(
+            search.filled(given.build, given.build if is_fixed else search.first())
+        )
+        tried = working = 0
         deadline = time.process_time() + BUILD_SECONDS
-        while pending and len(seen) < MOST_BUILDS and working < MOST_WORKING_BUILDS:
-            arguments = search.filled(given.build, pending.pop(0))
-            if arguments in seen:
-                continue
-            seen.append(arguments)
+        while pending and tried < MOST_BUILDS and working < MOST_WORKING_BUILDS:
+            candidate = pending.pop()
+            arguments, tried = candidate.arguments, tried + 1
             recipe = replace(given, build=arguments)
             module, failure = attempt_build(recipe)
             if module is not None:
@@ -153,17 +154,22 @@ class _Search:
                 yield recipe, module
                 deadline += time.process_time() - before
                 failures = [*self.call_failures.values()][:MOST_FAILURES]
-                lacking = [a for one in failures for a in search.lacking_in_call(arguments, one)]
-                others = search.alternatives(arguments), search.optional(arguments)
-                pending = [*lacking, *pending, *others[0], *others[1]]
-            elif failure is not None:
-                pending = self._pending_after(arguments, failure, pending)
+                for one in failures:
+                    lacking = search.lacking_in_call(arguments, one)
+                    pending.add_first(self._others(given, lacking))
+                pending.add_last(self._others(given, search.alternatives(arguments)))
+                pending.add_last(self._others(given, search.optional(arguments)))
+            elif failure is not None and not candidate.is_no_better(failure):
+                suggested = self._others(given, self._suggested(arguments, failure))
+                pending.add_after(failure, candidate, suggested)
+                pending.add_last(self._others(given, search.alternatives(arguments)))
             if is_fixed or time.process_time() > min(deadline, self.deadline):
                 return
 
-    def _pending_after(
-        self, arguments: Arguments, failure: TrialFailure, pending: list[Arguments]
-    ) -> list[Arguments]:
+    def _others(self, given: Recipe, suggested: Iterable[Arguments]) -> Iterator[Arguments]:
+        return (self.constructor.filled(given.build, one) for one in suggested)
+
+    def _suggested(self, arguments: Arguments, failure: TrialFailure) -> Iterable[Arguments]:
         """Return the arguments to try after a failed build, and note the reason of the first."""
         search = self.constructor
         if NETWORK.search(failure.sentence()):
@@ -172,7 +178,7 @@ class _Search:
         if self.best.stage is Stage.FOUND and self.best.failure is None:
             self.best.reason = reason_of("could not be built", failure)
             self.best.failure = failure
-        return [*search.after(arguments, failure), *pending, *search.alternatives(arguments)]
+        return search.after(arguments, failure)
 
     def _call(self, recipe: Recipe, module: nn.Module) -> TrialResult:
         """Return the first call that runs, else the failure of the first."""
@@ -181,8 +187,7 @@ class _Search:
         self.calls = 0
         self.call_deadline = min(time.process_time() + CALL_SECONDS, self.deadline)
         inputs = first_inputs(module, recipe.build)
-        lists = Lists(shaped_lists(recipe.build), feature_pyramids(recipe.build))
-        for calls in _calls(forward, inputs, lists):
+        for calls in self._calls(forward, recipe.build, inputs):
             self.most_calls = min(MOST_CALLS, self.calls + MOST_CALLS_OF_INPUT)
             for arguments, distance in calls:
                 if self.calls >= self.most_calls:
@@ -196,34 +201,52 @@ class _Search:
                     return result
         return result
 
+    def _calls(
+        self, forward: Callable[..., object], build: Arguments, inputs: Sequence[TensorSpec]
+    ) -> Iterator[Iterator[tuple[Arguments, int]]]:
+        """Yield the calls with each first argument, the likeliest before, with their distance from it."""
+        parameters = call_parameters(forward)
+        if not parameters:
+            yield iter([(Arguments(), 0)])
+            return
+        for made in annotated_objects(parameters[0], inputs[0], build.kwargs):
+            yield call_arguments(parameters, inputs[0], made)
+        lists = Lists(shaped_lists(build), feature_pyramids(build))
+        for first, value in first_values(parameters[0], inputs, lists, forward):
+            yield call_arguments(parameters, first, value)
+
     def _is_spent(self) -> bool:
         """Return whether the budget of calls is spent."""
         return self.calls >= MOST_CALLS or time.process_time() > self.call_deadline
 
     def _repaired(self, recipe: Recipe, module: nn.Module) -> TrialResult:
         """Call, and on failure call again as each message suggests."""
-        pending = [(recipe, 0)]
-        seen: list[Arguments] = []
+        pending = Candidates(recipe.call)
         first: TrialResult | None = None
         while pending and self.calls < self.most_calls and not self._is_spent():
-            tried, depth = pending.pop(0)
-            if tried.call in seen:
-                continue
-            seen.append(tried.call)
+            candidate = pending.pop()
             self.calls += 1
+            tried = replace(recipe, call=candidate.arguments)
             result = attempt_call(tried, module)
+            if recipe.has_tensors() and not tried.has_tensors() and result.stage is Stage.RUN:
+                return TrialResult(tried, Stage.FED, "fed, but with no tensor")
             if result.stage is not Stage.BUILT:
                 return result
             first = first or result
-            if result.failure is not None:
-                self.call_failures.setdefault(result.failure.sentence(), result.failure)
-            if result.failure is not None and depth < MOST_REPAIRS:
+            failure = result.failure
+            if failure is None or candidate.is_no_better(failure):
+                continue
+            self.call_failures.setdefault(failure.sentence(), failure)
+            if candidate.depth < MOST_REPAIRS:
                 forward = self.function if self.is_function else module.forward
-                repairs = (
-                    *with_optional(forward, tried.call, result.failure),
-                    *repaired_calls(tried.call, result.failure),
-                )
-                pending = [*((replace(tried, call=r), depth + 1) for r in repairs), *pending]
+                for suggested in (
+                    with_optional(forward, candidate.arguments, failure),
+                    with_objects(
+                        self.kind, forward, candidate.arguments, failure, recipe.build.kwargs
+                    ),
+                    repaired_calls(candidate.arguments, failure),
+                ):
+                    pending.add_after(failure, candidate, suggested)
         return first or TrialResult(recipe, Stage.BUILT)
 
 
@@ -235,20 +258,6 @@ def _staleness(stored: StoredRecipe, result: TrialResult) -> str:
     return f"line {stored.line}, {stored.recipe.origin}: {result.reason}"
 
 
-def _calls(
-    forward: Callable[..., object],
-    inputs: Sequence[TensorSpec],
-    lists: Lists,
-) -> Iterator[Iterator[tuple[Arguments, int]]]:
-    """Yield the calls with each first argument, the likeliest before, with their distance from it."""
-    parameters = call_parameters(forward)
-    if not parameters:
-        yield iter([(Arguments(), 0)])
-        return
-    for first, value in first_values(parameters[0], inputs, lists, forward):
-        yield call_arguments(parameters, first, value)
-
-
-def _defines_forward(kind: type[nn.Module]) -> bool:
-    """Return whether a class has a forward of its own or a base with one."""
-    return kind.forward is not nn.Module.forward
+def _defines_forward(module: nn.Module) -> bool:
+    """Return whether a module has a forward, by its class or by its constructor."""
+    return "forward" in vars(module) or type(module).forward is not nn.Module.forward

@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 
 DEEPEST = 8
 NOT_THE_VALUES = frozenset({"_batch_shape", "_event_shape", "_validate_args"})
+OF_OTHERS = frozenset({"builtins", "torch", "numpy", "types", "collections"})
 LAZY_MATRICES = "linear_operator"  # the package whose matrices gpytorch returns
 
 
@@ -46,6 +47,8 @@ def parts_of(tree: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f".{n}", v) for n, v in sorted(vars(tree).items()) if n not in NOT_THE_VALUES)
     elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         yield from ((f".{f.name}", vars(tree).get(f.name)) for f in dataclasses.fields(tree))
+    elif is_object(tree):
+        yield from ((f".{name}", tensor) for name, tensor in object_tensors(tree).items())
 
 
 def differs(one: Any, other: Any) -> bool:
@@ -79,11 +82,30 @@ def is_lazy_matrix(value: object) -> bool:
     return package is not None and isinstance(value, vars(package)["LinearOperator"])
 
 
+def is_object(tree: object) -> bool:
+    """Return whether a value is an object of a class that is neither Python's nor torch's."""
+    package = type(tree).__module__.partition(".")[0]
+    return package not in OF_OTHERS and "__dict__" in dir(tree) and not isinstance(tree, type)
+
+
+def object_tensors(tree: Any) -> dict[str, Tensor]:
+    """Return the tensors that an object holds as public attributes, for a module its parameters and buffers."""
+    held = vars(tree)
+    registered = {
+        **held.get("_parameters", {}),
+        **held.get("_buffers", {}),
+    }
+    named = sorted({**held, **registered}.items())
+    return {n: v for n, v in named if isinstance(v, Tensor) and not n.startswith("_")}
+
+
 def cloned(tree: Any) -> Any:
     """Return a tree with its tensors cloned, so that a later write does not reach the copy."""
     if isinstance(tree, Tensor):
         return tree.detach().clone()
-    if is_lazy_matrix(tree) or isinstance(tree, Distribution):
+    is_opaque = is_lazy_matrix(tree) or isinstance(tree, Distribution)
+    is_record = dataclasses.is_dataclass(tree) or isinstance(tree, (Mapping, list, tuple))
+    if is_opaque or (is_object(tree) and not is_record):
         return {path: tensor.detach().clone() for path, tensor in named_tensors(tree).items()}
     if isinstance(tree, Mapping):
         return {key: cloned(item) for key, item in tree.items()}

@@ -10,9 +10,9 @@ TITLE = "Classes that discovery found, built, ran and checked"
 
 def discovery_coverage(coverage: Coverage | None) -> str:
     """Return the picture, empty without discovery."""
-    if coverage is None or not coverage.classes:
+    if coverage is None or not coverage.concrete:
         return ""
-    found = len(coverage.classes)
+    found = len(coverage.concrete)
     reached = [(stage, coverage.count(stage)) for stage in (Stage.BUILT, Stage.RUN, Stage.CHECKED)]
     stages = [Bar("found", 1.0, f"{found:,}")]
     stages += [

@@ -10,6 +10,11 @@ from functools import cache
 import torch
 
 from esper_audit.findings.errors import FAILURES
+from esper_audit.probes.discovery.candidates import Candidates
+from esper_audit.probes.discovery.construction.annotated_values import (
+    AnnotatedValues,
+    complete_classes,
+)
 from esper_audit.probes.discovery.construction.argument_use import (
     attributes_read,
     classes_with,
@@ -31,7 +36,6 @@ from esper_audit.probes.discovery.construction.constructor_repair import (
     with_modules,
 )
 from esper_audit.probes.discovery.construction.guesses import (
-    annotated_classes,
     guesses_for,
     is_named,
     is_required,
@@ -40,21 +44,16 @@ from esper_audit.probes.discovery.construction.guesses import (
 from esper_audit.probes.discovery.construction.settings import (
     NAMESPACE,
     completed_settings,
-    is_plain_class,
     is_settings_class,
     namespace_call,
+    replaced_settings,
     settings_calls,
     smaller_settings,
 )
+from esper_audit.probes.discovery.construction.small_sizes import WIDTH
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.recipes.materialise import materialise
-from esper_audit.probes.recipes.values import (
-    Arguments,
-    CallSpec,
-    NameSpec,
-    Value,
-)
-from esper_audit.probes.subject.class_source import is_own_module
+from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, Value
 
 MISSING = re.compile(r"required (?:positional|keyword-only) arguments?: (.+)$")
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
@@ -110,7 +109,7 @@ class ConstructorSearch:
         yield from of_other_length(arguments, failure)
         for name in blamed:
             yield from self._alternatives(arguments, name)
-        yield from self._of_settings(arguments, failure)
+        yield from replaced_settings(arguments, failure.names, self._guesses)
 
     def alternatives(self, arguments: Arguments) -> Iterator[Arguments]:
         """Yield the arguments with each one replaced in turn by its next likely values."""
@@ -118,10 +117,14 @@ class ConstructorSearch:
             yield from self._alternatives(arguments, str(name))
 
     def optional(self, arguments: Arguments) -> Iterator[Arguments]:
-        """Yield the arguments with each flag of the constructor turned the other way."""
-        for name, parameter in self.parameters.items():
-            if isinstance(parameter.default, bool) and name not in arguments.kwargs:
-                yield arguments.with_value(name, not parameter.default)
+        """Yield the arguments with each width that is zero given, and each flag turned the other way."""
+        left = {n: p.default for n, p in self.parameters.items() if n not in arguments.kwargs}
+        for name, default in left.items():
+            if type(default) is int and not default and WIDTH.fullmatch(name):
+                yield arguments.with_value(name, self._guesses(name)[0])
+        for name, default in left.items():
+            if isinstance(default, bool):
+                yield arguments.with_value(name, not default)
 
     def without_download(self, arguments: Arguments) -> list[Arguments]:
         """Return the arguments with each option that asks for trained weights turned off."""
@@ -136,7 +139,11 @@ class ConstructorSearch:
             )
             settings = settings_calls(self.kind, parameter, self.depth) if is_own else ()
             nested = () if settings else nested_calls(self.kind, parameter, self.depth)
-            self.guesses[name] = (*settings, *nested, *guesses_for(parameter, self.depth))
+            self.guesses[name] = (
+                *settings,
+                *nested,
+                *guesses_for(parameter, self.depth, self.kind),
+            )
         return self.guesses[name]
 
     def _alternatives(self, arguments: Arguments, name: str) -> Iterator[Arguments]:
@@ -232,46 +239,40 @@ class ConstructorSearch:
         for call in filter(None, (working_call(kind, self.depth + 1) for kind in kinds)):
             yield from (arguments.with_value(str(key), [call]) for key in lists)
 
-    def _of_settings(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
-        """Yield the arguments with an attribute of a settings object that the failing lines name replaced."""
-        for key, value in arguments.kwargs.items():
-            if not isinstance(value, CallSpec):
-                continue
-            for name in failure.names if value.kwargs else ():
-                for guess in self._guesses(name) if name in value.kwargs else ():
-                    yield arguments.with_value(str(key), with_keyword(value, name, guess))
-
 
 def nested_calls(owner: type, parameter: inspect.Parameter, depth: int) -> tuple[Value, ...]:
-    """Return constructions of the module classes, and of other classes of the package, that an annotation names."""
+    """Return constructions of the module classes, and of other classes of the package, that an annotation names.
+
+    They are in lists, tuples and dictionaries where the annotation has these.
+    """
     if depth >= DEEPEST:
         return ()
-    annotated = annotated_classes(parameter.annotation)
-    kinds = [one for one in annotated if is_own_module(one) or is_plain_class(one, owner)]
-    found: list[Value] = []
-    for kind in kinds[:MOST_CANDIDATES]:
-        call = working_call(kind, depth + 1)
-        if call is not None:
-            found += smaller_settings(kind, call) if is_settings_class(kind) else [call]
-    return tuple(found)
+
+    def built(kind: type) -> Iterator[Value]:
+        for one in complete_classes(kind)[:MOST_CANDIDATES]:
+            call = working_call(one, depth + 1)
+            if call is not None:
+                yield from smaller_settings(one, call) if is_settings_class(one) else [call]
+
+    return tuple(AnnotatedValues(owner, parameter.name, built).of(parameter.annotation))
 
 
 @cache
 def working_call(kind: type, depth: int) -> CallSpec | None:
     """Return a construction of a class that works, None if a short search finds none."""
     search = ConstructorSearch(kind, depth)
-    pending, seen = [search.first()], list[Arguments]()
-    while pending and len(seen) < MOST_NESTED_BUILDS:
-        arguments = pending.pop(0)
-        if arguments in seen:
-            continue
-        seen.append(arguments)
+    pending, tried = Candidates(search.first()), 0
+    while pending and tried < MOST_NESTED_BUILDS:
+        candidate, tried = pending.pop(), tried + 1
+        arguments = candidate.arguments
         call = CallSpec(f"{kind.__module__}:{kind.__qualname__}", arguments.args, arguments.kwargs)
         try:
             materialise(call, torch.default_generator)
         # A constructor is foreign code and may raise anything.
         except FAILURES as error:
-            pending = [*search.after(arguments, failure_of(error, "__init__")), *pending]
+            failure = failure_of(error, "__init__")
+            if not candidate.is_no_better(failure):
+                pending.add_after(failure, candidate, search.after(arguments, failure))
         else:
             return call
     return None

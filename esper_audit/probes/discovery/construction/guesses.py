@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import nn
 
+from esper_audit.probes.discovery.construction.text_choices import compared_texts, texts_of_name
 from esper_audit.probes.recipes.plain_data import decode_value
 from esper_audit.probes.recipes.values import CallSpec, NameSpec, TupleSpec, Value
 
@@ -50,18 +51,38 @@ def matching_row(section: str, text: str) -> tuple[Any, ...]:
     )
 
 
-def guesses_for(parameter: inspect.Parameter, depth: int = 0) -> tuple[Value, ...]:
-    """Return the likely values of a constructor's parameter, the likeliest first."""
+def guesses_for(
+    parameter: inspect.Parameter, depth: int = 0, owner: type | None = None
+) -> tuple[Value, ...]:
+    """Return the likely values of a constructor's parameter, the likeliest first.
+
+    `owner` is the class that it belongs to, whose package has texts that it takes.
+    """
     by_type = _by_type(parameter.annotation, depth)
     if by_type:
         return by_type
     named = tuple(map(decode_value, matching_row("constructor", parameter.name)))
     text = annotation_text(parameter.annotation)
     if not text:
-        return named or (32,)
+        texts = compared_texts(owner, parameter.name) if owner else []
+        return (*texts, *named) or (32,)
+    return (*_texts(parameter.name, text, owner), *_typed(text, named))
+
+
+def _texts(name: str, annotation: str, owner: type | None) -> list[str]:
+    """Return the texts of a package for a parameter that is annotated as one."""
+    if owner is None or "str" not in _alternatives_in(annotation):
+        return []
+    return texts_of_name(owner, name)
+
+
+def _typed(text: str, named: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Return the likely values of a name that fit an annotation, then those of the annotation."""
     typed = tuple(map(decode_value, matching_row("annotation", text)))
     kinds = [kind for kind in _alternatives_in(text) if kind in SCALARS]
     fitting = tuple(v for v in named if any(_is_scalar(v, kind) for kind in kinds))
+    if text == "float":
+        fitting = tuple(float(v) for v in fitting if isinstance(v, (int, float)))
     if text in SCALARS:
         return fitting or typed
     if kinds:
@@ -123,7 +144,7 @@ def annotation_text(annotation: object) -> str:
 
 def _by_type(annotation: object, depth: int) -> tuple[Value, ...]:
     """Return values for an annotation that is a class, an enumeration or a list of literals."""
-    for kind in _alternatives(annotation):
+    for kind in alternatives(annotation):
         if typing.get_origin(kind) is typing.Literal:
             return tuple(value for value in typing.get_args(kind))
         if not isinstance(kind, type) or depth >= DEEPEST:
@@ -138,10 +159,11 @@ def _by_type(annotation: object, depth: int) -> tuple[Value, ...]:
 
 def annotated_classes(annotation: object) -> list[type]:
     """Return the classes that an annotation names as alternatives."""
-    return [kind for kind in _alternatives(annotation) if isinstance(kind, type)]
+    return [kind for kind in alternatives(annotation) if isinstance(kind, type)]
 
 
-def _alternatives(annotation: object) -> Sequence[object]:
+def alternatives(annotation: object) -> Sequence[object]:
+    """Return the types that an annotation allows, without None."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
         return [kind for kind in typing.get_args(annotation) if kind is not type(None)]
@@ -151,7 +173,8 @@ def _alternatives(annotation: object) -> Sequence[object]:
 def constructor_call(kind: type, depth: int) -> CallSpec:
     """Return the construction of a class with the likeliest values of its required arguments."""
     kwargs = {
-        parameter.name: guesses_for(parameter, depth)[0] for parameter in required_parameters(kind)
+        parameter.name: guesses_for(parameter, depth, kind)[0]
+        for parameter in required_parameters(kind)
     }
     return CallSpec(f"{kind.__module__}:{kind.__qualname__}", (), kwargs)
 

@@ -37,7 +37,7 @@ from esper_audit.probes.discovery.construction.small_sizes import (
     smaller_sizes,
 )
 from esper_audit.probes.recipes.materialise import import_name, materialise
-from esper_audit.probes.recipes.values import CallSpec, TensorSpec, Value
+from esper_audit.probes.recipes.values import Arguments, CallSpec, TensorSpec, Value
 
 SETTINGS = re.compile(
     r"(.*_)?(config(uration|s)?|cfg|conf|args|arguments|settings|options|opts?|h?params|hp)",
@@ -98,6 +98,18 @@ def completed_settings(
             made = _made(other)
             if made is not None and _attributes(made).get(name) is not None:
                 yield other
+
+
+def replaced_settings(
+    arguments: Arguments, names: Sequence[str], guesses: Callable[[str], Sequence[Value]]
+) -> Iterator[Arguments]:
+    """Yield the arguments with a named attribute of an object in them replaced by its next likely values."""
+    for key, value in arguments.kwargs.items():
+        if not isinstance(value, CallSpec):
+            continue
+        for name in filter(value.kwargs.__contains__, names):
+            for guess in guesses(name):
+                yield arguments.with_value(str(key), with_keyword(value, name, guess))
 
 
 def is_settings_class(kind: type) -> bool:
