@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit.findings.coverage import Stage
-from esper_audit.probes.discovery.candidates import Candidates
 from esper_audit.probes.discovery.construction.text_choices import compared_texts, texts_of_name
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.search import find_recipe
+from esper_audit.probes.discovery.trial_queue import TrialQueue
 from esper_audit.probes.measure.output_tree import differs, tensors_of
 from esper_audit.probes.recipes.values import Arguments, CallSpec
 
@@ -176,7 +176,7 @@ def test_compared_texts_are_read_of_literals_and_constants() -> None:
 def test_a_later_failure_is_followed_first_and_the_same_one_not_at_all() -> None:
     early = TrialFailure("TypeError", "early", (), "a.py:3", (3,))
     late = TrialFailure("TypeError", "late", (), "a.py:9", (9,))
-    queue = Candidates(Arguments())
+    queue = TrialQueue(Arguments())
     start = queue.pop()
     queue.add_after(early, start, [Arguments((1,)), Arguments((2,))])
     second = queue.pop()

@@ -40,7 +40,7 @@ SUBSCRIPTED = re.compile(
 )
 NOT_A_MAPPING = re.compile(r"must be a mapping, not Tensor")
 NO_CLASSES = frozenset({"Tensor", "Module", "None", "Long", "Float", "Int"})
-PLAIN_MODULES = ("torch", "typing", "builtins", "numpy", "collections", "types")
+PLAIN_MODULES = ("torch", "typing", "builtins", "numpy", "collections", "types", "inspect")
 MOST_CLASSES = 3
 
 

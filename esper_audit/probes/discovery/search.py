@@ -13,7 +13,6 @@ from torch import nn
 from esper_audit.findings.coverage import RecipeOrigin, Stage
 from esper_audit.probes.discovery.call_objects import annotated_objects, with_objects
 from esper_audit.probes.discovery.call_repair import repaired_calls
-from esper_audit.probes.discovery.candidates import Candidates
 from esper_audit.probes.discovery.construction.constructor import ConstructorSearch
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.inputs import (
@@ -25,6 +24,7 @@ from esper_audit.probes.discovery.inputs import (
 )
 from esper_audit.probes.discovery.layouts import feature_pyramids, first_inputs, shaped_lists
 from esper_audit.probes.discovery.trial import TrialResult, attempt_build, attempt_call, reason_of
+from esper_audit.probes.discovery.trial_queue import TrialQueue
 from esper_audit.probes.recipes.materialise import FunctionModule, import_name
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe
@@ -138,7 +138,7 @@ class _Search:
             yield given, FunctionModule(self.function)
             return
         search = self.constructor
-        pending = Candidates(
+        pending = TrialQueue(
             search.filled(given.build, given.build if is_fixed else search.first())
         )
         tried = working = 0
@@ -221,7 +221,7 @@ class _Search:
 
     def _repaired(self, recipe: Recipe, module: nn.Module) -> TrialResult:
         """Call, and on failure call again as each message suggests."""
-        pending = Candidates(recipe.call)
+        pending = TrialQueue(recipe.call)
         first: TrialResult | None = None
         while pending and self.calls < self.most_calls and not self._is_spent():
             candidate = pending.pop()

@@ -10,7 +10,6 @@ from functools import cache
 import torch
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.discovery.candidates import Candidates
 from esper_audit.probes.discovery.construction.annotated_values import (
     AnnotatedValues,
     complete_classes,
@@ -52,6 +51,7 @@ from esper_audit.probes.discovery.construction.settings import (
 )
 from esper_audit.probes.discovery.construction.small_sizes import WIDTH
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
+from esper_audit.probes.discovery.trial_queue import TrialQueue
 from esper_audit.probes.recipes.materialise import materialise
 from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, Value
 
@@ -261,7 +261,7 @@ def nested_calls(owner: type, parameter: inspect.Parameter, depth: int) -> tuple
 def working_call(kind: type, depth: int) -> CallSpec | None:
     """Return a construction of a class that works, None if a short search finds none."""
     search = ConstructorSearch(kind, depth)
-    pending, tried = Candidates(search.first()), 0
+    pending, tried = TrialQueue(search.first()), 0
     while pending and tried < MOST_NESTED_BUILDS:
         candidate, tried = pending.pop(), tried + 1
         arguments = candidate.arguments

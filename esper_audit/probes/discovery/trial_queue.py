@@ -14,7 +14,7 @@ FURTHEST = (1 << 30,)  # a line after all others: what was built and could not b
 
 
 @dataclass(order=True, frozen=True)
-class Candidate:
+class QueuedTrial:
     """Arguments to try, with the failure that suggested them, and how many failures led to them."""
 
     rank: tuple[tuple[int, ...], int, int]
@@ -27,7 +27,7 @@ class Candidate:
         return self.cause is not None and self.cause.repeats(failure)
 
 
-class Candidates:
+class TrialQueue:
     """A queue of arguments without repetitions.
 
     What a failure suggests comes before what an earlier line suggested, and what fewer failures led to before
@@ -35,7 +35,7 @@ class Candidates:
     """
 
     def __init__(self, first: Arguments) -> None:
-        self._queue: list[Candidate] = []
+        self._queue: list[QueuedTrial] = []
         self._seen: list[Arguments] = []
         self._numbers = itertools.count()
         self._push(first, FURTHEST, None, 0)
@@ -43,12 +43,12 @@ class Candidates:
     def __bool__(self) -> bool:
         return bool(self._queue)
 
-    def pop(self) -> Candidate:
+    def pop(self) -> QueuedTrial:
         """Return the next arguments to try."""
         return heapq.heappop(self._queue)
 
     def add_after(
-        self, failure: TrialFailure, parent: Candidate, suggested: Iterable[Arguments]
+        self, failure: TrialFailure, parent: QueuedTrial, suggested: Iterable[Arguments]
     ) -> None:
         """Add what a failure of a candidate suggests."""
         for arguments in suggested:
@@ -76,4 +76,4 @@ class Candidates:
         self._seen.append(arguments)
         late = tuple(-line for line in (*position, 0))
         rank = (late if position else (1,), depth, next(self._numbers))
-        heapq.heappush(self._queue, Candidate(rank, arguments, cause, depth))
+        heapq.heappush(self._queue, QueuedTrial(rank, arguments, cause, depth))
