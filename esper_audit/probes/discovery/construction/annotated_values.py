@@ -24,7 +24,7 @@ KEYS = ("a", "b")  # of a dictionary
 
 @dataclass(frozen=True)
 class AnnotatedValues:
-    """The values of a parameter of a class; `build` yields objects of a class."""
+    """The values of a parameter of a class, by a function `build` that yields objects of a class."""
 
     owner: type
     name: str
