@@ -60,6 +60,20 @@ class Quotient(nn.Module):
         return torch.where(count == 0, 0.0, x / count)
 
 
+class InverseDistance(nn.Module):
+    """A kernel of an inverse distance, which is never zero."""
+
+    def forward(self, distflat: Tensor) -> Tensor:
+        return torch.exp(-((distflat**-1) ** 2))
+
+
+class InverseFeature(nn.Module):
+    """The same kernel of a feature, which may be zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(-((x**-1) ** 2))
+
+
 class Difference(nn.Module):
     """A root of squared differences, which are zero where a prediction is exact."""
 
@@ -105,6 +119,8 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Gain, ROWS, ROWS))
     yield broken(discovered(SteepActivation, ROWS, ROWS), "edge")
     yield broken(discovered(Quotient, ROWS, ROWS), "edge")
+    yield sound(discovered(InverseDistance))
+    yield broken(discovered(InverseFeature), "edge")
     yield broken(discovered(Difference, ROWS, ROWS), "edge")
     yield broken(discovered(Focal), "edge")
     yield broken(discovered(WhereWithoutGuard), "ordinary")

@@ -37,9 +37,16 @@ class InputEdge:
     only: re.Pattern[str] = re.compile(".*")
 
 
+# At a distance of zero the formulas of physics are singular as published.
+EXCEPT_DISTANCES = re.compile(
+    r"(?!(.*_)?(d|r|rij|dist(ances?|s|flat)?(_.*)?|.*_dist(ances?|s)?|radi(us|i)|edge_(len(gths?)?|weight))$).*",
+    re.IGNORECASE,
+)
 ORDINARY = InputEdge("ordinary", lambda t, _: t)
 EDGES = (
-    InputEdge("all zero", lambda t, _: torch.zeros_like(t), "torch.zeros({shape})"),
+    InputEdge(
+        "all zero", lambda t, _: torch.zeros_like(t), "torch.zeros({shape})", EXCEPT_DISTANCES
+    ),
     InputEdge("all one", lambda t, _: torch.ones_like(t), "torch.ones({shape})"),
     InputEdge(
         "large",
@@ -48,8 +55,9 @@ EDGES = (
         OF_ANY_SIZE,
     ),
 )
-# Each input another number.
-CONSTANT = InputEdge("constant", lambda t, number: torch.full_like(t, 0.37 + 0.13 * number))
+# Each input another number, whose mean over any count is exact.
+EXACT = (0.5, 0.25, 0.75, 0.125, 0.375, 0.625)
+CONSTANT = InputEdge("constant", lambda t, number: torch.full_like(t, EXACT[number % 6]))
 COLOURS = InputEdge("of colours", lambda t, _: t.abs().clamp(max=1.0))
 
 
