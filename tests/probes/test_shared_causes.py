@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ class Misuse(nn.Module):
         return torch.relu(self.sound(x.float()))
 
 
+class PlainTable(nn.Module):
+    """A table that no move reaches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.arange(8.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.table
+
+
 class Scaled(nn.Module):
     """Multiplies by a constant of a fixed dtype before it calls a sound part."""
 
@@ -85,13 +97,15 @@ class Stack(nn.Module):
         return torch.relu(self.scaled(x))
 
 
-def records(kind: type[nn.Module], folder: Path) -> list[ProbeRecord]:
+def records(
+    kind: type[nn.Module], folder: Path, probes: Sequence[str] = ("followed-dtype",)
+) -> list[ProbeRecord]:
     target = f"{kind.__module__}:{kind.__name__}"
     recipe = Recipe(target, Arguments(), Arguments((TensorSpec((2, 8)),)))
     lines, first = inspect.getsourcelines(kind)
     place = {"path": Path(__file__).name, "line": first, "end_line": first + len(lines) - 1}
     known = plain_recipes([StoredRecipe(recipe)])
-    return check_class({"target": target, **place}, str(folder), ["followed-dtype"], known).records
+    return check_class({"target": target, **place}, str(folder), [*probes], known).records
 
 
 def findings(
@@ -132,3 +146,37 @@ def test_modules_that_give_a_sound_part_the_wrong_dtype_are_one_finding_at_the_i
         "Scaled": f"{__name__}.Scaled, {__name__}.Stack",
         "Misuse": f"{__name__}.Misuse",
     }
+
+
+def test_a_table_that_a_move_leaves_behind_is_one_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    found = records(PlainTable, tmp_path, ["followed-device", "followed-dtype"])
+    assert [r.probe for r in found if r.verdict == "fail"] == ["followed-device"]
+    (alone,) = records(PlainTable, tmp_path)
+    assert alone.verdict == "fail"
+
+
+@pytest.mark.parametrize(("folder", "is_finding"), [("testing", False), ("layers", True)])
+def test_what_supports_the_tests_of_a_package_has_properties_only(
+    folder: str, is_finding: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    package = f"support_{folder}"
+    (tmp_path / package / folder).mkdir(parents=True)
+    for parent in (tmp_path / package, tmp_path / package / folder):
+        (parent / "__init__.py").touch()
+    (tmp_path / package / folder / "parts.py").write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Part(nn.Module):\n"
+        "    def forward(self, x):\n        return x @ torch.ones(8, 8)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    target = f"{package}.{folder}.parts:Part"
+    place = {"path": f"{package}/{folder}/parts.py", "line": 5, "end_line": 7}
+    known = plain_recipes([StoredRecipe(Recipe(target, call=Arguments((TensorSpec((2, 8)),))))])
+    checked = check_class({"target": target, **place}, str(tmp_path), ["followed-dtype"], known)
+    assert [r.verdict == "fail" for r in checked.records] == [is_finding]
+    assert bool(checked.coverage.properties) is not is_finding

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from support.recipes import IDS, ROWS, SEQUENCES, discovered
+from support.recipes import IDS, ROWS, SEQUENCES, discovered, discovered_function
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, inconclusive, sound
@@ -111,6 +111,11 @@ class RgbToBright(nn.Module):
         return torch.where(x <= 0.5, x, (x - 0.5).sqrt())
 
 
+def quotient(x: Tensor, count: Tensor) -> Tensor:
+    """Return a quotient whose value alone is left out at zero."""
+    return torch.where(count == 0, 0.0, x / count)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Guarded))
     yield sound(discovered(Overflowing))
@@ -119,6 +124,7 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Gain, ROWS, ROWS))
     yield broken(discovered(SteepActivation, ROWS, ROWS), "edge")
     yield broken(discovered(Quotient, ROWS, ROWS), "edge")
+    yield broken(discovered_function(quotient, ROWS, ROWS), "edge")
     yield sound(discovered(InverseDistance))
     yield broken(discovered(InverseFeature), "edge")
     yield broken(discovered(Difference, ROWS, ROWS), "edge")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 from esper_audit.probes.recipes.recipe import Recipe
@@ -33,3 +35,9 @@ def recipe_of(kind: type[nn.Module], *call: Value, **build: Value) -> Recipe:
 def discovered(kind: type[nn.Module], *call: Value, **build: Value) -> Discovered:
     """Return the subject that builds a class and calls it with `call`, rows of eight features by default."""
     return subject_by_recipe(recipe_of(kind, *call, **build))
+
+
+def discovered_function(function: Callable[..., object], *call: Value) -> Discovered:
+    """Return the subject that calls a function of tensors."""
+    target = f"{function.__module__}:{function.__qualname__}"
+    return subject_by_recipe(Recipe(target, call=Arguments(call), is_function=True))

@@ -124,7 +124,7 @@ class FollowedDtype(UniversalProbe):
         specs = tensors_in(subject.recipe.call)
         floating = [n for n, spec in zip(names, specs, strict=True) if spec.is_floating]
         path = str(witness.get("output", ""))
-        message = f"the output is not {dtype}"
+        message = f"the output is torch.{witness.get('dtype', '')}, not {dtype}"
         body = [
             f"module = module.to({dtype})",
             *(f"{n} = {n}.to({dtype})" for n in floating),
@@ -133,5 +133,7 @@ class FollowedDtype(UniversalProbe):
         ]
         if not detector.endswith("output"):
             return program(subject.recipe, body), "RuntimeError"
-        body.append(f'assert y{path}.dtype is {dtype}, "{message}"')
+        body.append(
+            f'assert y{path}.dtype is {dtype}, f"the output is {{y{path}.dtype}}, not {dtype}"'
+        )
         return program(subject.recipe, body), f"AssertionError: {message}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import time
 import traceback
 from collections.abc import Sequence
@@ -38,8 +39,13 @@ from esper_audit.probes.units import Unit, measure_unit
 from esper_audit.probes.universal import UniversalProbe
 from esper_audit.rules.probe_catalogue import universal_modules
 
-# A random table that is no buffer is missing in the state dict; that it also stays behind is the same defect.
-EXPLAINED = {"followed-device": ("complete-state", "output")}
+# A random table that is no buffer is missing in the state dict; that it also stays behind, and keeps its dtype,
+# is the same defect.
+EXPLAINED = {
+    "followed-device": {("complete-state", "output")},
+    "followed-dtype": {("complete-state", "output"), ("followed-device", "attribute")},
+}
+TEST_SUPPORT = re.compile(r"\.(testing|tests?)\.")  # a module of a package that its tests use
 CHECK_SECONDS = 6.0  # of processor time for a class, the most severe contracts first
 OF_SIZE = ("reached-parameters",)  # with fewer layers, what the others would use is not reached
 OF_FUNCTIONS = ("finite-gradients", "inputs-unmodified")
@@ -93,6 +99,8 @@ def check_class(
     checked, skipped = _checked_within_budget(subject, found, chosen)
     full = full_recipe(trial.recipe, known)
     checked = [_confirmed(record, full, found) for record in checked] if full else checked
+    if TEST_SUPPORT.search(found.target):
+        checked = list(map(_as_property, checked))
     records = _without_explained(checked)
     by_design = [
         r for r in records if r.verdict is Verdict.NOT_APPLICABLE and r.code != NOTHING_READ
@@ -146,8 +154,18 @@ def _own_errors(
 def _without_explained(records: Sequence[ProbeRecord]) -> list[ProbeRecord]:
     """Return the records without the failures that a more severe one of the same cause explains."""
     failed = {(r.probe, failure.code) for r in records for failure in r.failures}
-    explained = {probe for probe, cause in EXPLAINED.items() if cause in failed}
+    explained = {probe for probe, causes in EXPLAINED.items() if causes & failed}
     return [r for r in records if r.probe not in explained or r.verdict is not Verdict.FAIL]
+
+
+def _as_property(record: ProbeRecord) -> ProbeRecord:
+    """Return a failure as a property of a class that only tests use, any other record as it is."""
+    if record.verdict is not Verdict.FAIL:
+        return record
+    message = f"{record.message}, in what supports tests"
+    return msgspec.structs.replace(
+        record, verdict=Verdict.NOT_APPLICABLE, message=message, failures=()
+    )
 
 
 def _chosen(probes: Sequence[str], *, is_function: bool) -> list[type[UniversalProbe]]:

@@ -20,15 +20,19 @@ def program(
     """Return a program: the module as `module` in a mode, its inputs, then the lines of the body.
 
     In the body `CALL` is the arguments of the call, `OTHER_CALL` the same drawn anew, and `BUILD` the
-    construction of the module. `inputs` are the expressions of variables that it does not draw.
+    construction of the module. A function is called by its own name. `inputs` are the expressions of
+    variables that it does not draw.
     """
     text = recipe_text(recipe)
     drawn = [(line.partition(" = ")[0], line) for line in text.inputs]
+    built = [f"module = {text.construct}" + (f".{mode}()" if mode else "")]
+    if recipe.is_function:
+        built, body = [], [line.replace("module(CALL)", f"{text.construct}(CALL)") for line in body]
     lines = [
         *sorted({"import torch", *text.imports, *imports}, key=_import_order),
         "",
         "torch.manual_seed(0)",
-        f"module = {text.construct}" + (f".{mode}()" if mode and not recipe.is_function else ""),
+        *built,
         *(f"{name} = {inputs[name]}" if name in inputs else line for name, line in drawn),
         *(with_recipe(line, text) for line in body),
     ]
