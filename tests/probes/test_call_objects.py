@@ -185,3 +185,99 @@ def test_a_later_failure_is_followed_first_and_the_same_one_not_at_all() -> None
     assert not queue
     assert second.is_no_better(early)
     assert not second.is_no_better(late)
+
+
+class Plural(nn.Module):
+    """Takes as many pictures as it has widths."""
+
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__()
+        self.mix = nn.ModuleList([nn.Conv2d(width, 8, 1) for width in widths])
+
+    def forward(self, *features: Tensor) -> Tensor:
+        pooled = [m(f).mean((2, 3)) for m, f in zip(self.mix, features, strict=True)]
+        return torch.stack(pooled)
+
+
+class Flattened(nn.Module):
+    """Takes pictures of one size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 5)
+        self.out = nn.Linear(4 * 24 * 24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(self.conv(x).flatten(1))
+        return out
+
+
+class Signed(nn.Module):
+    """Wants one of two numbers, by an assertion without a message."""
+
+    def __init__(self, sign: int) -> None:
+        super().__init__()
+        assert sign in (-1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -x
+
+
+class OneOf(nn.Module):
+    """Wants one of two arguments."""
+
+    def __init__(self, depth: int | None = None, indices: list[int] | None = None) -> None:
+        super().__init__()
+        if depth is None and indices is None:
+            raise ValueError("Either depth or indices should be specified")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -x
+
+
+class Raised(nn.Module):
+    """Refuses the name of an activation in another spelling, and a tensor of another rank."""
+
+    def __init__(self, activation: str, weight: Tensor) -> None:
+        super().__init__()
+        if activation not in dir(nn):
+            raise NotImplementedError(f"Activation: {activation!r} is not implemented yet.")
+        if weight.dim() != 3:
+            raise ValueError(f"Expected 'weight' to be a 3D tensor, but got {weight.dim()}D")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -x
+
+
+class Embedded(nn.Module):
+    """Reads the attribute of a layer of torch."""
+
+    def __init__(self, table) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.out = nn.Linear(table.embedding_dim, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(x)
+        return out
+
+
+class Vocoder(nn.Module):
+    """Reads lists, and lists of lists, of settings that no class declares."""
+
+    def __init__(self, h) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        size = len(h.resblock_kernel_sizes)
+        dilations = [dilation[1] for dilation in h.resblock_dilation_sizes]
+        self.convs = nn.ModuleList([nn.Conv1d(8, 8, size, dilation=d) for d in dilations])
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.convs[0](x)
+        return out
+
+
+@pytest.mark.parametrize(
+    "kind", [Plural, Flattened, Signed, OneOf, Raised, Embedded, Vocoder], ids=lambda k: k.__name__
+)
+def test_what_a_message_or_a_line_asks_for_is_given(kind: type[nn.Module]) -> None:
+    result = find_recipe(f"{kind.__module__}:{kind.__qualname__}")
+    assert result.stage is Stage.RUN, result.reason

@@ -11,6 +11,7 @@ from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME, gr
 from esper_audit.probes.recipes.values import (
     Arguments,
     TensorSpec,
+    TupleSpec,
     Value,
     map_arguments,
     map_tensors,
@@ -75,6 +76,11 @@ TOO_SMALL = re.compile(
     re.IGNORECASE,
 )
 MOST_SIDE = 512
+FLATTENED = 256  # a width that only a flattened picture has
+PICTURE_SIDES = (28, 32, 64, 84, 96, 224)  # of common data sets
+WANTS_SIZES = re.compile(
+    r"argument 'size'.*must be tuple of ints, but found element of type Tensor"
+)
 PROBABILITY = re.compile(r"between 0 and 1|range \[0, ?1\]|in \[0, ?1\]")
 
 
@@ -116,6 +122,8 @@ def _changes(message: str) -> Iterator[Change]:
     if found := PRODUCT.search(message):
         yield _axis(-1, int(found[2]), int(found[3]))
         yield _flattened(int(found[3]))
+        if int(found[1]) == BATCH and max(int(found[2]), int(found[3])) >= FLATTENED:
+            yield from map(_pictures, PICTURE_SIDES)
     if found := NORMALISED.search(message):
         wanted, got = found[1].split(", "), found[2].split(", ")
         yield _axis(-1, int(got[-1]), int(wanted[-1]))
@@ -179,8 +187,11 @@ def _changes_of_shape(message: str) -> Iterator[Change]:
     if found := CHUNKS.search(message):
         yield from _chunked(int(found[1]), int(found[2]))
     if TOO_SMALL.search(message):
-        for size in (32, 64, 128):
+        for size in (32, 64, 128, 224):
             yield _sides(size)
+    if WANTS_SIZES.search(message):
+        yield lambda spec: TupleSpec((SIDE, SIDE)) if spec.shape else None
+        yield lambda spec: TupleSpec((VOLUME, VOLUME, VOLUME)) if spec.shape else None
 
 
 def _axis(axis: int, old: int | None, new: int) -> Change:
@@ -238,6 +249,13 @@ def _sides(size: int) -> Change:
         return replace(spec, shape=(*spec.shape[:2], *[size] * count))
 
     return change
+
+
+def _pictures(side: int) -> Change:
+    """Return the change of the sides of a picture."""
+    return lambda spec: (
+        replace(spec, shape=(*spec.shape[:2], side, side)) if len(spec.shape) == 4 else None
+    )
 
 
 def _ranked(rank: int) -> Iterator[Change]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import linecache
+import os
 import re
 import traceback
 from dataclasses import dataclass
 
 NAME = re.compile(r"[A-Za-z_]\w*")
 ADDRESS = re.compile(r"0x[0-9a-f]+")
+OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 CONTEXT_LINES = 2  # a condition stands before the `raise` that it guards
 
 
@@ -31,16 +33,19 @@ class TrialFailure:
 
     def repeats(self, other: TrialFailure) -> bool:
         """Return whether another failure has the same message at the same place."""
-        return self._key() == other._key()
+        return self.key == other.key
 
-    def _key(self) -> tuple[str, str, str, tuple[int, ...]]:
+    @property
+    def key(self) -> tuple[str, str, str, tuple[int, ...]]:
+        """What two failures have in common that need the same change."""
         return self.type, ADDRESS.sub("", self.message), self.place, self.position
 
 
 def failure_of(error: BaseException, function: str) -> TrialFailure:
     """Return what an error says about the arguments of `function`, such as `__init__`."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.name == function]
+    foreign = [f for f in frames if "/torch/" not in f.filename and not f.filename.startswith(OURS)]
+    own = [frame for frame in frames if frame.name == function] or foreign
     below = frames[frames.index(own[0]) :] if own else []
     others = [f for f in below if f.name != function and "/torch/" not in f.filename]
     names: dict[str, None] = {}
@@ -52,5 +57,8 @@ def failure_of(error: BaseException, function: str) -> TrialFailure:
         frames[-1] if frames else None,
     )
     place = f"{last.filename}:{last.lineno}" if last else ""
+    message = str(error) or (
+        linecache.getline(last.filename, last.lineno or 0).strip() if last else ""
+    )
     position = tuple(frame.lineno or 0 for frame in own)
-    return TrialFailure(type(error).__name__, str(error), tuple(names), place, position)
+    return TrialFailure(type(error).__name__, message, tuple(names), place, position)

@@ -21,6 +21,7 @@ from esper_audit.probes.discovery.layouts import BATCH, LENGTH, grid_of, length_
 from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, tensors_in
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+WHOLE_NUMBERS = re.compile(r"([Tt]uple|[Ll]ist|Sequence)\[int(, (int|\.\.\.))*\]|(torch\.)?Size")
 PLAIN_ANNOTATIONS = frozenset({"int", "float", "bool", "str"})
 
 
@@ -132,6 +133,12 @@ def call_parameters(forward: Callable[..., object]) -> list[inspect.Parameter]:
     return []
 
 
+def takes_any_number(forward: Callable[..., object]) -> bool:
+    """Return whether the first parameter of a call is `*name`."""
+    first = next(iter(inspect.signature(forward).parameters.values()), None)
+    return first is not None and first.kind is inspect.Parameter.VAR_POSITIONAL
+
+
 def with_optional(
     forward: Callable[..., object], call: Arguments, failure: TrialFailure
 ) -> Iterator[Arguments]:
@@ -156,7 +163,7 @@ def is_plain(parameter: inspect.Parameter) -> bool:
 
 def values_of(parameter: inspect.Parameter, first: TensorSpec) -> Iterator[Value]:
     """Yield the likely values of an argument of a call, in relation to the first input."""
-    if is_plain(parameter):
+    if is_plain(parameter) or WHOLE_NUMBERS.fullmatch(annotation_text(parameter.annotation)):
         yield from guesses_for(parameter)
         return
     kinds = matching_row("call", parameter.name) or ("same", "sequence")
@@ -190,6 +197,9 @@ def tensors_of_kind(kind: str, first: TensorSpec) -> Iterator[Value]:
         "emb": [TensorSpec((batch, width)), TensorSpec((batch, 32))],
         "sequence": [TensorSpec((batch, LENGTH, width)), TensorSpec((batch, 16, 32))],
         "picture": [TensorSpec((batch, 3, 32, 32)), TensorSpec((batch, 32, 16, 16))],
+        "edges": [TensorSpec((2, 2 * LENGTH), "int64", 0, batch)],
+        "of-edges": [TensorSpec((2 * LENGTH,), high=1.0), TensorSpec((2 * LENGTH, width))],
+        "one-graph": [TensorSpec((batch,), "int64", 0, 1)],
         "classes": [TensorSpec((batch,), "int64", 0, 2)],
         "class-map": [TensorSpec((batch, *shape[2:]), "int64", 0, 2)],
     }  # fmt: skip

@@ -14,12 +14,17 @@ from esper_audit.findings.coverage import RecipeOrigin, Stage
 from esper_audit.probes.discovery.call_objects import annotated_objects, with_objects
 from esper_audit.probes.discovery.call_repair import repaired_calls
 from esper_audit.probes.discovery.construction.constructor import ConstructorSearch
+from esper_audit.probes.discovery.construction.optional_arguments import (
+    with_options,
+    without_weights,
+)
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.inputs import (
     Lists,
     call_arguments,
     call_parameters,
     first_values,
+    takes_any_number,
     with_optional,
 )
 from esper_audit.probes.discovery.layouts import feature_pyramids, first_inputs, shaped_lists
@@ -39,6 +44,7 @@ NETWORK = re.compile(
 MOST_BUILDS = 40
 MOST_CALLS = 320
 MOST_CALLS_OF_INPUT = 32  # with one first argument
+MOST_PAIRS = 8  # of first inputs that a forward with any number of arguments is given twice
 MOST_REPAIRS = 8  # of one call, one after the other
 MOST_WORKING_BUILDS = 6
 MOST_FAILURES = (
@@ -158,7 +164,8 @@ class _Search:
                     lacking = search.lacking_in_call(arguments, one)
                     pending.add_first(self._others(given, lacking))
                 pending.add_last(self._others(given, search.alternatives(arguments)))
-                pending.add_last(self._others(given, search.optional(arguments)))
+                options = with_options(search.parameters, arguments, search.guesses_of)
+                pending.add_last(self._others(given, options))
             elif failure is not None and not candidate.is_no_better(failure):
                 suggested = self._others(given, self._suggested(arguments, failure))
                 pending.add_after(failure, candidate, suggested)
@@ -174,7 +181,7 @@ class _Search:
         search = self.constructor
         if NETWORK.search(failure.sentence()):
             self.best.reason = "wants the network, which discovery does not allow"
-            return search.without_download(arguments)
+            return without_weights(search.parameters, arguments)
         if self.best.stage is Stage.FOUND and self.best.failure is None:
             self.best.reason = reason_of("could not be built", failure)
             self.best.failure = failure
@@ -182,7 +189,7 @@ class _Search:
 
     def _call(self, recipe: Recipe, module: nn.Module) -> TrialResult:
         """Return the first call that runs, else the failure of the first."""
-        forward = self.function if self.is_function else module.forward
+        forward = self._callable(module)
         result = TrialResult(recipe, Stage.BUILT)
         self.calls = 0
         self.call_deadline = min(time.process_time() + CALL_SECONDS, self.deadline)
@@ -212,8 +219,18 @@ class _Search:
         for made in annotated_objects(parameters[0], inputs[0], build.kwargs):
             yield call_arguments(parameters, inputs[0], made)
         lists = Lists(shaped_lists(build), feature_pyramids(build))
+        if takes_any_number(forward):
+            for specs in (*lists.pyramids, *([one, one] for one in inputs[:MOST_PAIRS])):
+                yield iter([(Arguments(tuple(specs)), 0)])
         for first, value in first_values(parameters[0], inputs, lists, forward):
             yield call_arguments(parameters, first, value)
+
+    def _callable(self, module: nn.Module) -> Callable[..., object]:
+        """Return what is called: the function, the forward, or a `__call__` of the class's own."""
+        if self.is_function:
+            return self.function  # type: ignore[no-any-return]  # of an imported name
+        is_own = type(module).__call__ is not nn.Module.__call__
+        return module.__call__ if is_own else module.forward
 
     def _is_spent(self) -> bool:
         """Return whether the budget of calls is spent."""
@@ -228,7 +245,7 @@ class _Search:
             self.calls += 1
             tried = replace(recipe, call=candidate.arguments)
             result = attempt_call(tried, module)
-            if recipe.has_tensors() and not tried.has_tensors() and result.stage is Stage.RUN:
+            if {} in [value for _, value in tried.call.items()] and result.stage is Stage.RUN:
                 return TrialResult(tried, Stage.FED, "fed, but with no tensor")
             if result.stage is not Stage.BUILT:
                 return result
@@ -238,7 +255,7 @@ class _Search:
                 continue
             self.call_failures.setdefault(failure.sentence(), failure)
             if candidate.depth < MOST_REPAIRS:
-                forward = self.function if self.is_function else module.forward
+                forward = self._callable(module)
                 for suggested in (
                     with_optional(forward, candidate.arguments, failure),
                     with_objects(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.recipes.values import Arguments
 
+MOST_FOLLOWED = 2  # candidates with one failure, of which the rest fails for the same reason
 FURTHEST = (1 << 30,)  # a line after all others: what was built and could not be called
 
 
@@ -37,6 +39,7 @@ class TrialQueue:
     def __init__(self, first: Arguments) -> None:
         self._queue: list[QueuedTrial] = []
         self._seen: list[Arguments] = []
+        self._followed: Counter[tuple[object, object]] = Counter()
         self._numbers = itertools.count()
         self._push(first, FURTHEST, None, 0)
 
@@ -50,7 +53,10 @@ class TrialQueue:
     def add_after(
         self, failure: TrialFailure, parent: QueuedTrial, suggested: Iterable[Arguments]
     ) -> None:
-        """Add what a failure of a candidate suggests."""
+        """Add what a failure of a candidate suggests, unless it was followed from others before."""
+        self._followed[failure.key, parent.rank] += 1
+        if len([key for key, _ in self._followed if key == failure.key]) > MOST_FOLLOWED:
+            return
         for arguments in suggested:
             self._push(arguments, failure.position, failure, parent.depth + 1)
 

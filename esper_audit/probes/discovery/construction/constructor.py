@@ -21,6 +21,7 @@ from esper_audit.probes.discovery.construction.argument_use import (
 )
 from esper_audit.probes.discovery.construction.constructor_repair import (
     LACKING,
+    NEEDED,
     NOT_A_SEQUENCE,
     QUOTED,
     is_layer,
@@ -29,16 +30,25 @@ from esper_audit.probes.discovery.construction.constructor_repair import (
     made_equal,
     named_keywords,
     of_other_form,
+    of_other_kind,
     of_other_length,
+    respelled,
     said_words,
     with_keyword,
+    with_layers,
     with_modules,
+    with_numbers,
 )
 from esper_audit.probes.discovery.construction.guesses import (
     guesses_for,
     is_named,
     is_required,
     parameters_of,
+)
+from esper_audit.probes.discovery.construction.optional_arguments import (
+    DOWNLOADS,
+    with_smaller_sizes,
+    without_weights,
 )
 from esper_audit.probes.discovery.construction.settings import (
     NAMESPACE,
@@ -49,7 +59,6 @@ from esper_audit.probes.discovery.construction.settings import (
     settings_calls,
     smaller_settings,
 )
-from esper_audit.probes.discovery.construction.small_sizes import WIDTH
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.discovery.trial_queue import TrialQueue
 from esper_audit.probes.recipes.materialise import materialise
@@ -57,7 +66,6 @@ from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, Val
 
 MISSING = re.compile(r"required (?:positional|keyword-only) arguments?: (.+)$")
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
-DOWNLOADS = re.compile(r"pretrain|download|weights|checkpoint", re.IGNORECASE)
 OTHER_LAYER = re.compile(r"mat1 and mat2|weight of size|normalized_shape|channels|dimension")
 WRONG_TYPE = re.compile(r"TypeError|AttributeError|isinstance|\btypes?\b")
 WANTED_KEYWORD = re.compile(r"(\w+)\.forward\(\) got an unexpected keyword argument '(\w+)'")
@@ -86,7 +94,7 @@ class ConstructorSearch:
     def first(self) -> Arguments:
         """Return the likeliest arguments: the required ones."""
         required = [name for name, p in self.parameters.items() if is_required(p)]
-        return Arguments((), {name: self._guesses(name)[0] for name in required})
+        return Arguments((), {name: self.guesses_of(name)[0] for name in required})
 
     def filled(self, given: Arguments, arguments: Arguments) -> Arguments:
         """Return the given arguments with what they leave out filled in from others."""
@@ -109,34 +117,24 @@ class ConstructorSearch:
         yield from of_other_length(arguments, failure)
         for name in blamed:
             yield from self._alternatives(arguments, name)
-        yield from replaced_settings(arguments, failure.names, self._guesses)
+        for key, value in arguments.kwargs.items():
+            if isinstance(value, CallSpec) and value.path == NAMESPACE:
+                for other in of_other_kind(Arguments((), value.kwargs), failure):
+                    made = CallSpec(value.path, value.args, other.kwargs)
+                    yield arguments.with_value(str(key), made)
+        yield from replaced_settings(arguments, failure.names, self.guesses_of)
 
     def alternatives(self, arguments: Arguments) -> Iterator[Arguments]:
         """Yield the arguments with each one replaced in turn by its next likely values."""
         for name in arguments.kwargs:
             yield from self._alternatives(arguments, str(name))
 
-    def optional(self, arguments: Arguments) -> Iterator[Arguments]:
-        """Yield the arguments with each width that is zero given, and each flag turned the other way."""
-        left = {n: p.default for n, p in self.parameters.items() if n not in arguments.kwargs}
-        for name, default in left.items():
-            if type(default) is int and not default and WIDTH.fullmatch(name):
-                yield arguments.with_value(name, self._guesses(name)[0])
-        for name, default in left.items():
-            if isinstance(default, bool):
-                yield arguments.with_value(name, not default)
-
-    def without_download(self, arguments: Arguments) -> list[Arguments]:
-        """Return the arguments with each option that asks for trained weights turned off."""
-        named = [n for n in self.parameters if DOWNLOADS.search(n) and n not in arguments.kwargs]
-        return [arguments.with_value(name, value) for name in named for value in (False, None)]
-
-    def _guesses(self, name: str) -> tuple[Value, ...]:
+    def guesses_of(self, name: str) -> tuple[Value, ...]:
+        """Return the likely values of an argument, the likeliest first."""
         if name not in self.guesses:
             is_own = name in self.parameters
-            parameter = self.parameters.get(name) or inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY
-            )
+            unknown = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
+            parameter = self.parameters.get(name, unknown)
             settings = settings_calls(self.kind, parameter, self.depth) if is_own else ()
             nested = () if settings else nested_calls(self.kind, parameter, self.depth)
             self.guesses[name] = (
@@ -147,7 +145,7 @@ class ConstructorSearch:
         return self.guesses[name]
 
     def _alternatives(self, arguments: Arguments, name: str) -> Iterator[Arguments]:
-        others = (v for v in self._guesses(name) if v != arguments.kwargs.get(name))
+        others = (v for v in self.guesses_of(name) if v != arguments.kwargs.get(name))
         yield from (arguments.with_value(name, value) for value in others)
 
     def _named_in_message(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
@@ -155,8 +153,10 @@ class ConstructorSearch:
         yield from self._missing(arguments, failure)
         yield from self.lacking_in_call(arguments, failure)
         yield from made_equal(arguments, failure.message)
+        yield from with_numbers(arguments, failure)
+        yield from respelled(arguments, failure.message)
         if DOWNLOADS.search(failure.message):
-            yield from self.without_download(arguments)
+            yield from without_weights(self.parameters, arguments)
         if unexpected := UNEXPECTED.search(failure.message):
             yield arguments.without(unexpected[1])
         texts = [name for name, value in arguments.kwargs.items() if isinstance(value, str)]
@@ -167,7 +167,8 @@ class ConstructorSearch:
                     yield arguments.with_value(name, word)
         for name in self.parameters:
             is_named = re.search(rf"\b{re.escape(name)}\b", failure.message)
-            if is_named and name not in failure.names:
+            is_needed = NEEDED.search(failure.message) and name not in arguments.kwargs
+            if is_named and (is_needed or name not in failure.names):
                 yield from self._alternatives(arguments, name)
 
     def _missing(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
@@ -175,28 +176,29 @@ class ConstructorSearch:
         if missing := MISSING.search(failure.message):
             names = QUOTED.findall(missing[1])
             if self.takes_any_keyword or all(name in self.parameters for name in names):
-                added = {name: self._guesses(name)[0] for name in names}
+                added = {name: self.guesses_of(name)[0] for name in names}
                 yield Arguments((), {**arguments.kwargs, **added})
         for name in named_keywords(failure) if self.takes_any_keyword else ():
             if name not in arguments.kwargs and name not in self.parameters:
-                yield arguments.with_value(name, self._guesses(name)[0])
+                yield arguments.with_value(name, self.guesses_of(name)[0])
 
     def lacking_attribute(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield the arguments with one that has the attribute that a given one lacks."""
+        yield from with_layers(arguments, failure)
         lacking = LACKING.search(failure.message)
         for key, value in arguments.kwargs.items() if lacking else ():
             name = str(key)
             if not lacking or not is_of_type(value, lacking[1]):
                 continue
             if isinstance(value, CallSpec) and value.path == NAMESPACE:
-                guess = self._guesses(lacking[2])[0]
+                guess = self.guesses_of(lacking[2])[0]
                 yield arguments.with_value(name, with_keyword(value, lacking[2], guess))
             elif isinstance(value, (CallSpec, NameSpec)) or name in failure.names:
                 wanted = attributes_read(self.kind, name) | {lacking[2]}
                 for other in values_with(self.kind, wanted, value, self.depth):
                     yield arguments.with_value(name, other)
                 if not isinstance(value, (CallSpec, NameSpec)):
-                    made = namespace_call(self.kind, name, lacking[2], self._guesses)
+                    made = namespace_call(self.kind, name, lacking[2], self.guesses_of)
                     yield arguments.with_value(name, made)
 
     def lacking_in_call(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
@@ -207,6 +209,7 @@ class ConstructorSearch:
             if name in arguments.kwargs:
                 yield from of_other_form(arguments, name, failure)
         yield from with_modules(arguments, failure)
+        yield from with_smaller_sizes(self.parameters, arguments, failure.message)
         if OTHER_LAYER.search(failure.message):
             layers = [k for k, v in arguments.kwargs.items() if is_layer(v)]
             yield from (one for k in layers for one in self._alternatives(arguments, str(k)))
@@ -227,7 +230,7 @@ class ConstructorSearch:
         for key, value in arguments.kwargs.items():
             if isinstance(value, CallSpec):
                 wanted = attribute if is_of_type(value, owner) else ""
-                for other in completed_settings(value, failure.names, wanted, self._guesses):
+                for other in completed_settings(value, failure.names, wanted, self.guesses_of):
                     yield arguments.with_value(str(key), other)
 
     def _records(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:

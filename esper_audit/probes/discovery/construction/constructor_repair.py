@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
+from torch import nn
+
 from esper_audit.probes.discovery.failure import TrialFailure
-from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, TupleSpec, Value
+from esper_audit.probes.recipes.values import (
+    Arguments,
+    CallSpec,
+    NameSpec,
+    TensorSpec,
+    TupleSpec,
+    Value,
+)
 
 NOT_A_SEQUENCE = re.compile(
     r"not iterable|not subscriptable|not reversible|has no len\(\)|'int' object has no attr"
@@ -42,6 +54,26 @@ CHOICES = re.compile(
     r"\b(?:one of|choose from|options are|available:?|in)[:\s]*[\[({]?\s*([\w'\"\-]+(?:,\s*[\w'\"\-]+)+)"
 )
 MOST_CHOICES = 4
+NEEDED = re.compile(
+    r"\b(?:be|is|are) (?:specified|given|provided|passed|required|set)\b|(?:cannot|can't|not) be None|specify",
+    re.IGNORECASE,
+)
+ALLOWED = re.compile(
+    r"\b(?:must|should|only|has to|expected|assert)\b|==|\bin [\[({]", re.IGNORECASE
+)
+NUMBER = re.compile(r"(?<![\w.])[+-]?\d+(?:\.\d+)?(?![\w.]*\d)")
+RANK = re.compile(r"(\d)[- ]?D\b|(\d) dim|(\d)-dimensional", re.IGNORECASE)
+MOST_NUMBERS = 4
+MOST_LAYERS = 3
+LAYERS: dict[str, tuple[int, ...]] = {
+    "Linear": (32, 32),
+    "Conv2d": (32, 32, 1),
+    "Embedding": (32, 32),
+    "LayerNorm": (32,),
+    "BatchNorm2d": (32,),
+    "LSTM": (32, 32),
+    "MultiheadAttention": (32, 4),
+}
 SIDE = 16
 LONG = (8, 12)  # items of a list of which one at a high place is read
 MOST_LISTED = 4  # items of a list that is tried at first
@@ -98,6 +130,14 @@ def of_other_length(arguments: Arguments, failure: TrialFailure) -> Iterator[Arg
                 yield arguments.with_value(str(name), longer)
 
 
+def of_other_kind(arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+    """Yield the arguments that a failure names as lists, as numbers, or of other lengths."""
+    for name in filter(arguments.kwargs.__contains__, dict.fromkeys(failure.names)):
+        yield from of_other_form(arguments, name, failure)
+    yield from of_other_length(arguments, failure)
+    yield from with_numbers(arguments, failure)
+
+
 def of_other_form(
     arguments: Arguments, name: str, failure: TrialFailure, default: Any = None
 ) -> Iterator[Arguments]:
@@ -108,6 +148,7 @@ def of_other_form(
             yield arguments.with_value(name, [value] * length)
     is_listed = isinstance(value, list) and all(isinstance(one, int) for one in value)
     if isinstance(value, list) and value and is_listed and INT_AS_SEQUENCE.search(failure.message):
+        yield arguments.with_value(name, [[one] * 3 for one in value])
         for shape in ((), (SIDE, SIDE)):  # of a row and of a picture, without the batch
             yield arguments.with_value(name, [TupleSpec((value[0], *shape))])
     if isinstance(value, list | TupleSpec | tuple) and NOT_A_NUMBER.search(failure.message):
@@ -132,6 +173,54 @@ def said_words(message: str) -> list[str]:
     listed = CHOICES.search(message)
     choices = re.findall(r"[\w\-./]+", listed[1])[:MOST_CHOICES] if listed else []
     return [*dict.fromkeys(w for w in (*quoted[:6], *choices) if w not in TYPES)]
+
+
+def with_layers(arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+    """Yield the arguments with a layer of torch that has the attribute that a given value lacks."""
+    lacking = LACKING.search(failure.message)
+    for key, value in arguments.kwargs.items() if lacking else ():
+        if lacking and is_of_type(value, lacking[1]):
+            fitting = (layer for layer, held in _layers() if layer != value and lacking[2] in held)
+            for layer in itertools.islice(fitting, MOST_LAYERS):
+                yield arguments.with_value(str(key), layer)
+
+
+@cache
+def _layers() -> list[tuple[CallSpec, frozenset[str]]]:
+    """Return layers of torch with the attributes that they have and a number has not."""
+    made = [(name, sizes, vars(nn)[name](*sizes)) for name, sizes in LAYERS.items()]
+    return [
+        (CallSpec(f"torch.nn:{name}", sizes), frozenset(dir(layer)) - frozenset(dir(int)))
+        for name, sizes, layer in made
+    ]
+
+
+def with_numbers(arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
+    """Yield the arguments with a number that a message calls the only possible one, or a tensor of its rank."""
+    words = frozenset(re.findall(r"\w+", failure.message.lower()))
+    said = NUMBER.findall(failure.message)[:MOST_NUMBERS] if ALLOWED.search(failure.message) else []
+    ranks = [int(n) for groups in RANK.findall(failure.message) for n in groups if n][:1]
+    for key, value in arguments.kwargs.items():
+        if type(value) in (int, float) and str(key).lower() in words:
+            for text in said:
+                yield arguments.with_value(str(key), float(text) if "." in text else int(text))
+        if isinstance(value, TensorSpec) and (str(key) in words or str(key) in failure.names):
+            for rank in ranks:
+                yield arguments.with_value(str(key), replace(value, shape=(3,) * rank))
+
+
+def respelled(arguments: Arguments, message: str) -> Iterator[Arguments]:
+    """Yield the arguments with a text that a message refuses spelled as a class of torch is, or in capitals."""
+    for key, value in arguments.kwargs.items():
+        if isinstance(value, CallSpec):
+            for inner in respelled(Arguments((), value.kwargs), message):
+                changed = CallSpec(value.path, value.args, inner.kwargs)
+                yield arguments.with_value(str(key), changed)
+        if isinstance(value, str) and value and value in message:
+            named = [one for one in dir(nn) if one.lower() == value.lower()]
+            for other in dict.fromkeys([*named, value.lower(), value.upper(), value.capitalize()]):
+                if other != value:
+                    yield arguments.with_value(str(key), other)
 
 
 def named_keywords(failure: TrialFailure) -> list[str]:
