@@ -275,8 +275,45 @@ class Vocoder(nn.Module):
         return out
 
 
+class Counted(nn.Module):
+    """Takes any arguments, and counts them itself."""
+
+    def forward(self, *args: Tensor) -> Tensor:
+        if len(args) != 3:
+            raise TypeError(
+                f"Counted expects 3 positional arguments (['x', 'y', 'y_mask']), got {len(args)}."
+            )
+        return args[0] * args[2] - args[1]
+
+
+class Shaped(nn.Module):
+    """Names the shape that it wants, with letters for what is free."""
+
+    def forward(self, branches: Tensor) -> Tensor:
+        if branches.dim() != 3 or branches.shape[1] != 7:
+            raise ValueError(f"attention expects [B, 7, C], got {tuple(branches.shape)}")
+        return branches * 2
+
+
+class Oblong(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] != (40, 24):
+            raise ValueError(f"expects input size (40, 24), got {tuple(x.shape[-2:])}")
+        return x * 2
+
+
+class Asking(nn.Module):
+    """Takes truth values only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert x.dtype == torch.bool, "Input must be boolean"
+        return x.float().cumsum(0)
+
+
 @pytest.mark.parametrize(
-    "kind", [Plural, Flattened, Signed, OneOf, Raised, Embedded, Vocoder], ids=lambda k: k.__name__
+    "kind",
+    [Plural, Flattened, Signed, OneOf, Raised, Embedded, Vocoder, Counted, Shaped, Oblong, Asking],
+    ids=lambda kind: kind.__name__,
 )
 def test_what_a_message_or_a_line_asks_for_is_given(kind: type[nn.Module]) -> None:
     result = find_recipe(f"{kind.__module__}:{kind.__qualname__}")

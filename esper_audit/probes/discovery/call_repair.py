@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME, grid_of
+from esper_audit.probes.discovery.shape_changes import (
+    MOST_SIDE,
+    Change,
+    chunked,
+    flattened,
+    inner_axes,
+    of_rank,
+    sized_axis,
+    square_picture,
+    square_sides,
+)
 from esper_audit.probes.recipes.values import (
     Arguments,
     TensorSpec,
     TupleSpec,
-    Value,
     map_arguments,
     map_tensors,
     tensors_in,
 )
 
-Change = Callable[[TensorSpec], Value]
 WANTS_NUMBER = re.compile(
     r"(?:arange|linspace|zeros|ones|full|empty)\(\)[:,]? (?:received|argument).*Tensor"
     r"|'Tensor' object cannot be interpreted as an integer|only integer tensors of a single element"
@@ -75,7 +84,11 @@ TOO_SMALL = re.compile(
     r"|more than 1 (?:value|spatial)|non-?zero size|smaller than|kernel size",
     re.IGNORECASE,
 )
-MOST_SIDE = 512
+WANTS_TRUTH = re.compile(
+    r"must be (?:a )?bool|to be a boolean tensor|expected (?:a )?bool", re.IGNORECASE
+)
+SIDES_SAID = re.compile(r"expect\w*[^()\[\]]*[(\[](\d+), ?(\d+)[)\]]", re.IGNORECASE)
+SHAPE_SAID = re.compile(r"[(\[](?:B|N|b|n|batch\w*), ?((?:\w+, ?)*\w+)[)\]]")
 FLATTENED = 256  # a width that only a flattened picture has
 PICTURE_SIDES = (28, 32, 64, 84, 96, 224)  # of common data sets
 WANTS_SIZES = re.compile(
@@ -101,7 +114,7 @@ def _shared(call: Arguments, message: str) -> Iterator[Arguments]:
     wanted, got = sorted(map(int, found.groups())) if found else (0, 0)
     for count in (2, 3, 4):
         if wanted and wanted % count == 0 and got == wanted * count:
-            change = _axis(1, wanted, wanted // count)
+            change = sized_axis(1, wanted, wanted // count)
             yield map_arguments(call, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
 
 
@@ -118,32 +131,33 @@ def _gridded(call: Arguments, message: str) -> Iterator[Arguments]:
 
 def _changes(message: str) -> Iterator[Change]:
     if found := CHANNELS.search(message):
-        yield _axis(1, int(found[2]), int(found[1]))
+        yield sized_axis(1, int(found[2]), int(found[1]))
     if found := PRODUCT.search(message):
-        yield _axis(-1, int(found[2]), int(found[3]))
-        yield _flattened(int(found[3]))
+        yield sized_axis(-1, int(found[2]), int(found[3]))
+        yield flattened(int(found[3]))
         if int(found[1]) == BATCH and max(int(found[2]), int(found[3])) >= FLATTENED:
-            yield from map(_pictures, PICTURE_SIDES)
+            yield from map(square_picture, PICTURE_SIDES)
     if found := NORMALISED.search(message):
         wanted, got = found[1].split(", "), found[2].split(", ")
-        yield _axis(-1, int(got[-1]), int(wanted[-1]))
+        yield sized_axis(-1, int(got[-1]), int(wanted[-1]))
     if found := RUNNING.search(message):
-        yield _axis(1, int(found[1]), int(found[2]))
+        yield sized_axis(1, int(found[1]), int(found[2]))
     if found := INPUT_SIZE.search(message):
-        yield _axis(-1, int(found[2]), int(found[1]))
-        yield _axis(1, int(found[2]), int(found[1]))
+        yield sized_axis(-1, int(found[2]), int(found[1]))
+        yield sized_axis(1, int(found[2]), int(found[1]))
     found = None if JOINED.search(message) else OF_SIZE.search(message)
     if found:
-        yield _axis(-1, int(found[2]), int(found[1]))
-        yield _axis(1, int(found[2]), int(found[1]))
+        yield sized_axis(-1, int(found[2]), int(found[1]))
+        yield sized_axis(1, int(found[2]), int(found[1]))
     if found := UNEQUAL.search(message):
         for old, new in ((int(found[1]), int(found[2])), (int(found[2]), int(found[1]))):
             for axis in (-1, 1):
-                yield _axis(axis, old, new)
-            yield _inner(old, new)
+                yield sized_axis(axis, old, new)
+            yield inner_axes(old, new)
     if found := JOINED.search(message):
-        yield _inner(int(found[2]), int(found[1]))
-        yield _inner(int(found[1]), int(found[2]))
+        yield inner_axes(int(found[2]), int(found[1]))
+        yield inner_axes(int(found[1]), int(found[2]))
+    yield from _shapes_said(message)
     yield from _changes_of_values(message)
     yield from _changes_of_shape(message)
 
@@ -154,6 +168,10 @@ def _changes_of_values(message: str) -> Iterator[Change]:
         yield lambda spec: TensorSpec(spec.shape[:2], "int64", 0, 2) if spec.is_floating else None
     if WANTS_FLOAT.search(message):
         yield lambda spec: None if spec.is_floating else TensorSpec(spec.shape)
+    if WANTS_TRUTH.search(message):
+        yield (
+            lambda spec: TensorSpec(spec.shape, "bool", high=0.5) if spec.dtype != "bool" else None
+        )
     if WANTS_COMPLEX.search(message):
         yield lambda spec: replace(spec, dtype="complex64") if spec.dtype == "float32" else None
     if TOO_HIGH.search(message):
@@ -169,107 +187,55 @@ def _changes_of_values(message: str) -> Iterator[Change]:
         yield lambda spec: replace(spec, low=0.0, high=1.0) if spec.is_floating else None
 
 
+def _shapes_said(message: str) -> Iterator[Change]:
+    """Yield the changes to a shape such as `[B, 7, C]`, or to the two sides that a message expects."""
+    if found := SIDES_SAID.search(message):
+        sides = int(found[1]), int(found[2])
+        if max(sides) <= MOST_SIDE:
+            yield (
+                lambda spec: (
+                    replace(spec, shape=(*spec.shape[:2], *sides)) if len(spec.shape) == 4 else None
+                )
+            )
+    if found := SHAPE_SAID.search(message):
+        wanted = [word.strip() for word in found[1].split(",")]
+
+        def change(spec: TensorSpec) -> TensorSpec | None:
+            if len(spec.shape) != len(wanted) + 1:
+                return None
+            sizes = zip(wanted, spec.shape[1:], strict=True)
+            return replace(
+                spec,
+                shape=(
+                    spec.shape[0],
+                    *(int(word) if word.isdigit() else size for word, size in sizes),
+                ),
+            )
+
+        yield from of_rank(len(wanted) + 1)
+        yield change
+
+
 def _changes_of_shape(message: str) -> Iterator[Change]:
     ranks = {int(rank): None for pattern in RANKS for rank in pattern.findall(message)}
     for rank in ranks:
-        yield from _ranked(rank)
+        yield from of_rank(rank)
     for size in dict.fromkeys(map(int, FIXED_SIZE.findall(message))):
         if 1 < size <= MOST_SIDE and size not in ranks:
-            yield _sides(size)
-            yield _axis(1, None, size)
-            yield _axis(-1, None, size)
+            yield square_sides(size)
+            yield sized_axis(1, None, size)
+            yield sized_axis(-1, None, size)
     if found := MULTIPLE.search(message):
         size = int(found[1])
         if size <= 256:
-            yield _sides(size * max(1, 32 // size))
-            yield _axis(1, None, size * max(1, 16 // size))
-            yield _axis(-1, None, size * max(1, 32 // size))
+            yield square_sides(size * max(1, 32 // size))
+            yield sized_axis(1, None, size * max(1, 16 // size))
+            yield sized_axis(-1, None, size * max(1, 32 // size))
     if found := CHUNKS.search(message):
-        yield from _chunked(int(found[1]), int(found[2]))
+        yield from chunked(int(found[1]), int(found[2]))
     if TOO_SMALL.search(message):
         for size in (32, 64, 128, 224):
-            yield _sides(size)
+            yield square_sides(size)
     if WANTS_SIZES.search(message):
         yield lambda spec: TupleSpec((SIDE, SIDE)) if spec.shape else None
         yield lambda spec: TupleSpec((VOLUME, VOLUME, VOLUME)) if spec.shape else None
-
-
-def _axis(axis: int, old: int | None, new: int) -> Change:
-    """Return the change of the size of an axis, where it is `old` or for any size."""
-
-    def change(spec: TensorSpec) -> TensorSpec | None:
-        rank = len(spec.shape)
-        at = axis + rank if axis < 0 else axis
-        if not 0 < at < rank or (old is not None and spec.shape[at] != old):
-            return None
-        return replace(spec, shape=(*spec.shape[:at], new, *spec.shape[at + 1 :]))
-
-    return change
-
-
-def _inner(old: int, new: int) -> Change:
-    """Return the change of all axes behind the second that have a size."""
-
-    def change(spec: TensorSpec) -> TensorSpec | None:
-        if old not in spec.shape[2:] or new > MOST_SIDE:
-            return None
-        sides = (new if side == old else side for side in spec.shape[2:])
-        return replace(spec, shape=(*spec.shape[:2], *sides))
-
-    return change
-
-
-def _chunked(length: int, chunk: int) -> Iterator[Change]:
-    """Yield the changes of an axis of a length, or of one more for a token before, so that chunks fill it."""
-    for more in (0, 1):
-        new = chunk * max(1, length // chunk) + more
-
-        def change(
-            spec: TensorSpec, *, old: int = length + more, new: int = new
-        ) -> TensorSpec | None:
-            if old not in spec.shape or new > MOST_SIDE:
-                return None
-            at = spec.shape.index(old)
-            return replace(spec, shape=(*spec.shape[:at], new, *spec.shape[at + 1 :]))
-
-        yield change
-
-
-def _flattened(width: int) -> Change:
-    return lambda spec: replace(spec, shape=(BATCH, width)) if len(spec.shape) == 2 else None
-
-
-def _sides(size: int) -> Change:
-    """Return the change of all axes behind the channels."""
-
-    def change(spec: TensorSpec) -> TensorSpec | None:
-        count = len(spec.shape) - 2
-        if count < 1:
-            return None
-        return replace(spec, shape=(*spec.shape[:2], *[size] * count))
-
-    return change
-
-
-def _pictures(side: int) -> Change:
-    """Return the change of the sides of a picture."""
-    return lambda spec: (
-        replace(spec, shape=(*spec.shape[:2], side, side)) if len(spec.shape) == 4 else None
-    )
-
-
-def _ranked(rank: int) -> Iterator[Change]:
-    """Yield the changes of a tensor to another number of axes, with the width in both places."""
-    if rank not in range(1, 6):
-        return
-    inner = {1: (), 2: (), 3: (LENGTH,), 4: (SIDE, SIDE), 5: (VOLUME, VOLUME, VOLUME)}[rank]
-    for last in (True, False) if rank in (3, 4) else (False,):
-
-        def change(spec: TensorSpec, *, last: bool = last) -> TensorSpec | None:
-            if len(spec.shape) == rank or not spec.shape:
-                return None
-            width = spec.shape[1] if len(spec.shape) > 3 else spec.shape[-1]
-            axes = (*inner, width) if last else (width, *inner)
-            return replace(spec, shape=(BATCH, *axes) if rank > 1 else (BATCH,))
-
-        yield change

@@ -22,6 +22,13 @@ from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, tens
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 WHOLE_NUMBERS = re.compile(r"([Tt]uple|[Ll]ist|Sequence)\[int(, (int|\.\.\.))*\]|(torch\.)?Size")
+ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+MISSING = re.compile(
+    r"missing (\d+) required (?:positional|keyword-only) arguments?|(?:expect\w*|takes|needs) (\d+) (?:positional )?"
+    r"(?:arguments|inputs|tensors)"
+)
+QUOTED = re.compile(r"'(\w+)'")
+MOST_MISSING = 5
 PLAIN_ANNOTATIONS = frozenset({"int", "float", "bool", "str"})
 
 
@@ -131,6 +138,33 @@ def call_parameters(forward: Callable[..., object]) -> list[inspect.Parameter]:
         name = every[0].name
         return [inspect.Parameter(name, kind, annotation=every[0].annotation)]
     return []
+
+
+def with_missing(
+    forward: Callable[..., object], call: Arguments, failure: TrialFailure
+) -> Iterator[Arguments]:
+    """Yield the call with the arguments that a message counts or names, where a forward takes any."""
+    kinds = {p.kind for p in inspect.signature(forward).parameters.values()}
+    found = MISSING.search(failure.message)
+    specs = tensors_in(call)
+    if not found or not specs or not kinds & {*ANY_NUMBER}:
+        return
+    names = QUOTED.findall(failure.message[found.end() :])
+    wanted = int(found[1] or found[2])
+    if found[1] is None and len(names) >= wanted:
+        names = names[len(call.args) :]
+    first = specs[0]
+    others = [next(values_of(_parameter(name), first)) for name in names] or [first]
+    if inspect.Parameter.VAR_KEYWORD in kinds and found[1] is not None:
+        yield Arguments(call.args, {**call.kwargs, **dict(zip(names, others, strict=False))})
+    missing = wanted if found[1] is not None else wanted - len(call.args)
+    if 0 < missing <= MOST_MISSING:
+        added = [*others, *[first] * missing][:missing]
+        yield Arguments((*call.args, *added), call.kwargs)
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
 
 
 def takes_any_number(forward: Callable[..., object]) -> bool:

@@ -25,6 +25,7 @@ from esper_audit.probes.discovery.inputs import (
     call_parameters,
     first_values,
     takes_any_number,
+    with_missing,
     with_optional,
 )
 from esper_audit.probes.discovery.layouts import feature_pyramids, first_inputs, shaped_lists
@@ -257,6 +258,7 @@ class _Search:
             if candidate.depth < MOST_REPAIRS:
                 forward = self._callable(module)
                 for suggested in (
+                    with_missing(forward, candidate.arguments, failure),
                     with_optional(forward, candidate.arguments, failure),
                     with_objects(
                         self.kind, forward, candidate.arguments, failure, recipe.build.kwargs

@@ -51,7 +51,7 @@ LACKING = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no attribute 
 QUOTED = re.compile(r"['\"]([\w\-./]+)['\"]")
 KEYWORD = re.compile(r"[`'\"](\w+)[`'\"]")
 CHOICES = re.compile(
-    r"\b(?:one of|choose from|options are|available:?|in)[:\s]*[\[({]?\s*([\w'\"\-]+(?:,\s*[\w'\"\-]+)+)"
+    r"\b(?:one of|choose from|options are|choices are|available:?|in)[:\s]*[\[({]?\s*([\w'\"\-]+(?:,\s*[\w'\"\-]+)+)"
 )
 MOST_CHOICES = 4
 NEEDED = re.compile(
@@ -217,10 +217,14 @@ def respelled(arguments: Arguments, message: str) -> Iterator[Arguments]:
                 changed = CallSpec(value.path, value.args, inner.kwargs)
                 yield arguments.with_value(str(key), changed)
         if isinstance(value, str) and value and value in message:
-            named = [one for one in dir(nn) if one.lower() == value.lower()]
-            for other in dict.fromkeys([*named, value.lower(), value.upper(), value.capitalize()]):
-                if other != value:
-                    yield arguments.with_value(str(key), other)
+            yield from (arguments.with_value(str(key), one) for one in _spellings(value, message))
+
+
+def _spellings(text: str, message: str) -> list[str]:
+    """Return the texts that may be meant by one that a message refuses."""
+    named = [one for one in dir(nn) if one.lower() == text.lower()]
+    found = dict.fromkeys([*named, *said_words(message), text.lower(), text.upper()])
+    return [one for one in found if one != text]
 
 
 def named_keywords(failure: TrialFailure) -> list[str]:
