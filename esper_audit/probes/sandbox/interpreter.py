@@ -24,10 +24,6 @@ FIXED_VARIABLES = {
     "LC_ALL": "C.UTF-8",
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
-    # Otherwise glibc returns freed memory to the system at once, and each small tensor has it cleared again.
-    "MALLOC_TRIM_THRESHOLD_": f"{64 << 20}",
-    "MALLOC_TOP_PAD_": f"{16 << 20}",
-    "MALLOC_MMAP_THRESHOLD_": f"{32 << 20}",
 }
 # The folder of this package comes first on the path for this import only, not for the user's imports.
 BOOTSTRAP = """
