@@ -14,6 +14,7 @@ from torch import nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.discovery.targets import ModuleClass
+from esper_audit.probes.subject.definition_lines import definition_lines
 from esper_audit.text.phrases import quoted
 
 TENSOR_NAMES = frozenset(
@@ -119,12 +120,9 @@ def _functions_of(values: Iterable[object], module: str, root: str) -> Iterable[
 
 def _located(value: Any, module: str, root: str) -> Iterable[ModuleClass]:
     try:
-        file = inspect.getsourcefile(value) or ""
-        lines, first = inspect.getsourcelines(value)
+        file, first, last = definition_lines(value)
     except (OSError, TypeError):
         return
     path = os.path.relpath(file, root).replace(os.sep, "/")
     is_function = inspect.isfunction(value)
-    yield ModuleClass(
-        f"{module}:{value.__qualname__}", path, first, first + len(lines) - 1, is_function
-    )
+    yield ModuleClass(f"{module}:{value.__qualname__}", path, first, last, is_function)

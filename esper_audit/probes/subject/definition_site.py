@@ -11,6 +11,7 @@ from types import FunctionType
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.probe_record import DefinitionPlace
+from esper_audit.probes.subject.definition_lines import definition_lines
 from esper_audit.probes.subject.subject import Subject
 from esper_audit.project.installed_files import is_installed
 
@@ -67,24 +68,13 @@ def _definition_place(thing: object, root: str, below: str) -> DefinitionPlace |
         thing = inspect.unwrap(thing)
     if not isinstance(thing, (type, FunctionType)):
         return None
-    file, first, count = _source_lines(thing)
-    if not count or not file.startswith(below) or is_installed(file.removeprefix(below)):
+    try:
+        file, first, last = definition_lines(thing)
+    except (OSError, TypeError):
+        return None
+    if not file.startswith(below) or is_installed(file.removeprefix(below)):
         return None
     path = os.path.relpath(file, root)
     symbol = thing.__qualname__.removesuffix(".<lambda>").removesuffix("<lambda>")
     symbol = symbol.replace(LOCAL, "")
-    return DefinitionPlace(path.replace(os.sep, "/"), first, first + count - 1, symbol)
-
-
-@functools.cache
-def _source_lines(thing: type | FunctionType) -> tuple[str, int, int]:
-    """Return the file, first line and number of lines of a definition, without lines if it has no source.
-
-    Once in a process: the whole file is parsed for it.
-    """
-    try:
-        file = os.path.abspath(inspect.getsourcefile(thing) or "")
-        lines, first = inspect.getsourcelines(thing)
-    except (OSError, TypeError):
-        return "", 0, 0
-    return file, first, len(lines)
+    return DefinitionPlace(path.replace(os.sep, "/"), first, last, symbol)
