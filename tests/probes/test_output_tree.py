@@ -47,7 +47,10 @@ def test_a_distribution_is_compared_by_its_parameters() -> None:
 def test_a_path_names_the_first_difference_and_nan_equals_nan() -> None:
     nan = torch.tensor([float("nan"), 1.0])
     assert first_difference([nan, {"x": torch.ones(1)}], [nan.clone(), {"x": torch.ones(1)}]) == ""
-    assert first_difference([nan, {"x": torch.ones(1)}], [nan, {"x": torch.zeros(1)}]) == "[1]['x']"
+    assert (
+        first_difference([nan, {"x": torch.ones(1)}], [nan, {"x": torch.zeros(1)}])
+        == "output[1]['x']"
+    )
 
 
 def test_a_clone_is_not_reached_by_a_later_write() -> None:

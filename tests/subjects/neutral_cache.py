@@ -282,6 +282,19 @@ class StreamedOfTheStep(Streamed):
         return F.pad(x[..., -3:], (3 - min(3, x.shape[2]), 0))
 
 
+class HalfOfTheState(nn.Module):
+    """Takes its state in two arguments, and starts anew with one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(8, 8, batch_first=True)
+
+    def forward(
+        self, x: Tensor, h0: Tensor | None = None, c0: Tensor | None = None
+    ) -> tuple[Tensor, KeysValues]:
+        return self.lstm(x, None if h0 is None or c0 is None else (h0, c0))
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Attention, SEQUENCES))
     yield sound(discovered(Decoder, IDS))
@@ -308,3 +321,4 @@ def cases() -> Iterator[Case]:
     yield inconclusive(discovered(ByPosition, ROWS), "")
     yield sound(discovered(Streamed, SIGNALS))
     yield broken(discovered(StreamedOfTheStep, SIGNALS), "steps")
+    yield inconclusive(discovered(HalfOfTheState, SEQUENCES), "")

@@ -126,6 +126,44 @@ class Optional(nn.Module):
         return fused_relu(x)
 
 
+class Prepared(nn.Module):
+    """Reads what its owner has it prepare first."""
+
+    def prepare(self) -> None:
+        self.table = 2.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.table
+
+
+class PreparedAtBirth(nn.Module):
+    """Prepares at birth, and not where an option is turned."""
+
+    def __init__(self, is_prepared: bool = True) -> None:
+        super().__init__()
+        if is_prepared:
+            self.prepare()
+
+    def prepare(self) -> None:
+        self.factor = 2.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class SetFromOutside(nn.Module):
+    """Reads what the code that makes it sets."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.given_from_outside
+
+
+def made_with(value: float) -> SetFromOutside:
+    module = SetFromOutside()
+    module.given_from_outside = value  # type: ignore[assignment]  # as a plain number
+    return module
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Spelt))
     yield sound(discovered(Filled))
@@ -139,3 +177,6 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(OptionOfConstructor), "option")
     yield broken(discovered(Widened, in_features=8, out_features=4), "option")
     yield sound(discovered(Optional))
+    yield by_design(discovered(Prepared), "attribute")
+    yield by_design(discovered(SetFromOutside), "attribute")
+    yield broken(discovered(PreparedAtBirth), "option")

@@ -14,7 +14,7 @@ from torch import nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.output_tree import cloned, differs, first_difference
+from esper_audit.probes.measure.output_tree import DIFFERENT, cloned, differs, first_difference
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
@@ -75,7 +75,7 @@ class CompleteState(UniversalProbe):
             yield Reading("refused", 1.0, {"error": quoted(f"{type(error).__name__}: {error}")})
             return
         path = first_difference(first, cloned(subject.evaluate(fresh, call(), OTHER_STREAM)))
-        yield Reading("output", float(bool(path)), {"output": path} if path else {})
+        yield Reading("output", float(bool(path)), {DIFFERENT: path} if path else {})
         yield from self._copied(subject, saved, first)
 
     @staticmethod
@@ -87,13 +87,13 @@ class CompleteState(UniversalProbe):
         except FAILURES:
             return
         path = first_difference(first, cloned(subject.evaluate(twin, subject.arguments_of_call())))
-        yield Reading("copy", float(bool(path)), {"output": path} if path else {})
+        yield Reading("copy", float(bool(path)), {DIFFERENT: path} if path else {})
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
         """Return a program that loads the state dict into a fresh module."""
-        path = str(witness.get("output", "")).removeprefix("output")
+        path = str(witness.get(DIFFERENT, "")).removeprefix("output")
         message = self.limits[detector].sentence
         if detector == "copy":
             other = [f"torch.manual_seed({OTHER_SEED})", "other = copy.deepcopy(module)"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.output_tree import cloned, first_difference, is_same
+from esper_audit.probes.measure.output_tree import DIFFERENT, cloned, first_difference, is_same
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
@@ -67,12 +67,12 @@ class DeterministicEvaluation(UniversalProbe):
         path = self._difference(subject, module, first, stream=0)
         if not path:
             path = self._difference(subject, module, first, stream=1)
-            yield Reading("random", float(bool(path)), {"output": path} if path else {})
+            yield Reading("random", float(bool(path)), {DIFFERENT: path} if path else {})
             if path:
                 return
             subject.evaluate(module, subject.arguments_of_call(1))
             path = self._difference(subject, module, first, stream=0)
-        yield Reading("remembers", float(bool(path)), {"output": path} if path else {})
+        yield Reading("remembers", float(bool(path)), {DIFFERENT: path} if path else {})
 
     @staticmethod
     def _difference(subject: Discovered, module: nn.Module, first: object, stream: int) -> str:
@@ -106,7 +106,7 @@ class DeterministicEvaluation(UniversalProbe):
                 f'assert torch.equal(module.{name}, before), "{message}"',
             ]
             return program(subject.recipe, body), f"AssertionError: {message}"
-        path = str(witness.get("output", "")).removeprefix("output")
+        path = str(witness.get(DIFFERENT, "")).removeprefix("output")
         message = self.limits[detector].sentence
         other = ["    module(OTHER_CALL)"] if detector == "remembers" else []
         body = [

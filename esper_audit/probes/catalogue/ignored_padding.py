@@ -14,12 +14,14 @@ from esper_audit.probes.measure.dependence.padding import (
 )
 from esper_audit.probes.measure.execution.precise_run import precise_run
 from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading
+from esper_audit.probes.measure.readings import Limits, Reading, within_rounding
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
 from esper_audit.probes.universal import UniversalProbe
+
+KEPT = "kept by"  # of a witness: what a mask holds at a kept position
 
 
 class IgnoredPadding(UniversalProbe):
@@ -44,7 +46,7 @@ class IgnoredPadding(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P1
     limits: ClassVar[Limits] = {
-        "padding": Limit("at most", 1.0, "excluded positions change the output at the others"),
+        "padding": within_rounding("excluded positions change the output at the others"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
@@ -63,7 +65,7 @@ class IgnoredPadding(UniversalProbe):
                     kept = min(known, key=lambda one: known[one])
                     where: dict[str, Plain] = {
                         "side": side,
-                        "kept": kept,
+                        KEPT: kept,
                         "dtype": str(run.dtype),
                         "draw": weights,
                     }
@@ -94,7 +96,7 @@ class IgnoredPadding(UniversalProbe):
         body = [
             *(REDRAWING if witness["draw"] and [*subject.build().parameters()] else []),
             *(f"{n} = {n}.double()" for n, s in specs.items() if s.is_floating and is_double),
-            *padding.assignments(mask, at, kept=bool(witness["kept"])),
+            *padding.assignments(mask, at, kept=bool(witness[KEPT])),
             "with torch.no_grad():",
             f"    first = module(CALL){compared}.clone()",
             f"{x}{one} = {drawn}",

@@ -18,7 +18,7 @@ from esper_audit.probes.measure.dependence.followed_axes import (
 )
 from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.parameters.redrawing import REDRAWING, redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading
+from esper_audit.probes.measure.readings import Limits, Reading, within_rounding
 from esper_audit.probes.mixed_rows import reason_to_mix
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
@@ -51,7 +51,7 @@ class IndependentRows(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P1
     limits: ClassVar[Limits] = {
-        "rows": Limit("at most", 1.0, "the output of a sample depends on the other samples"),
+        "rows": within_rounding("the output of a sample depends on the other samples"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -24,6 +25,7 @@ from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
 MIXED = "mixed"  # of a witness: masks hold both values
+ARGUMENT = re.compile(r"\[0\]\[(?P<number>\d+)\]|\[1\]\['(?P<keyword>\w+)'\]")
 IN_PLACE = re.compile(
     r"(modif|chang|overwrit|work|operat|writ)\w*\b.{0,30}\bin[- ]?place", re.IGNORECASE
 )
@@ -111,7 +113,22 @@ def _overwritten(subject: Discovered, state: str, mode: str) -> str:
     before = cloned(call)
     with torch.no_grad():
         subject.run(module, call)
-    return _changed(before, call)
+    return _argument_text(_changed(before, call), subject)
+
+
+def _argument_text(path: str, subject: Discovered) -> str:
+    """Return the path of a tensor in a call, with the name of the parameter for the number of an argument."""
+    found = ARGUMENT.match(path)
+    if found is None:
+        return path
+    if found["keyword"]:
+        return found["keyword"] + path[found.end() :]
+    function = import_name(subject.recipe.target)
+    names = [
+        *inspect.signature(function if subject.recipe.is_function else function.forward).parameters
+    ]
+    name = names[int(found["number"]) + (not subject.recipe.is_function) :][:1]
+    return (name or ["argument"])[0] + path[found.end() :]
 
 
 def _changed(before: Any, call: CallArguments) -> str:

@@ -18,7 +18,7 @@ from esper_audit.probes.measure.dependence.followed_axes import (
 )
 from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading
+from esper_audit.probes.measure.readings import Limits, Reading, within_rounding
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
@@ -48,7 +48,7 @@ class NamedCausality(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P0
     limits: ClassVar[Limits] = {
-        "later": Limit("at most", 1.0, "the output of a causal module depends on later positions"),
+        "later": within_rounding("the output of a causal module depends on later positions"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:

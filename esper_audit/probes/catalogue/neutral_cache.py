@@ -15,7 +15,7 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.dependence.causal_option import with_causal_parts
 from esper_audit.probes.measure.execution.precise_run import PreciseRun, precise_run
 from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
-from esper_audit.probes.measure.readings import Limit, Limits, Reading, must_not_occur
+from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur, within_rounding
 from esper_audit.probes.measure.stepwise.cached_call import MOST_WAYS, cached_calls, takes_cache
 from esper_audit.probes.measure.stepwise.program_lines import stepwise_lines
 from esper_audit.probes.recipes.program import program
@@ -55,9 +55,9 @@ class NeutralCache(UniversalProbe):
     category = Category.CORRECTNESS
     severity = Severity.P1
     limits: ClassVar[Limits] = {
-        "steps": Limit("at most", 1.0, MESSAGES["steps"]),
+        "steps": within_rounding(MESSAGES["steps"]),
         "ignored": must_not_occur(MESSAGES["ignored"]),
-        "reuse": Limit("at most", 1.0, MESSAGES["reuse"]),
+        "reuse": within_rounding(MESSAGES["reuse"]),
         "refused": must_not_occur(MESSAGES["refused"]),
     }
 

@@ -21,10 +21,11 @@ from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.recipes.values import Value
+from esper_audit.probes.subject.attribute_setter import later_setter
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
-NO_ATTRIBUTE = re.compile(r"^'(\w+)' object has no attribute '(\w+)'")
+NO_ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 NO_NAME = re.compile(r"^(?:global )?name '(\w+)' is not defined")
 IMPORTS = ("import ", "from ")
 MOST_OPTIONS = 8
@@ -39,8 +40,8 @@ class OwnAttributes(UniversalProbe):
 
     Why: a misspelt attribute raises at the first forward of a configuration that no test covers.
 
-    Quiet: a base class, whose subclasses set the attribute, and a name that the file imports where the
-    package is there.
+    Quiet: a base class, whose subclasses set the attribute; an attribute that another method sets, or code
+    outside of the class; a name that the file imports where the package is there.
 
     Tickets: real code
     """
@@ -66,7 +67,7 @@ class OwnAttributes(UniversalProbe):
                 yield Reading(detector, float(_is_own_failure(failure, subject)), where)
                 return
         yield Reading("attribute", 0.0)
-        for option, other in with_options(subject):
+        for option, other in with_options(subject).items():
             failure = _failure_of_call(other, state, "eval")
             if failure is not None and _is_own_failure(failure, subject):
                 where = {"mode": "eval", "option": option, "error": failure.sentence()}
@@ -74,17 +75,22 @@ class OwnAttributes(UniversalProbe):
                 return
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
-        """Return the reason if subclasses are to set the attribute."""
+        """Return the reason if subclasses, or code that runs later than the constructor, set the attribute."""
         kind = import_name(subject.recipe.target)
-        return "is a base class" if detector != "name" and kind.__subclasses__() else ""
+        if detector == "name":
+            return ""
+        if kind.__subclasses__():
+            return "is a base class"
+        found = NO_ATTRIBUTE.search(str(witness["error"]))
+        setter = later_setter(kind, found[2]) if found else ""
+        return f"is called after {setter} set `{found[2]}`" if found and setter else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
         """Return a program that calls the module."""
         option = witness.get("option")
-        options = dict(with_options(subject)) if option else {}
-        recipe = options[str(option)].recipe if option else subject.recipe
+        recipe = with_options(subject)[str(option)].recipe if option else subject.recipe
         text = program(recipe, ["module(CALL)"], mode=str(witness["mode"]))
         return text, str(witness["error"])[:60]
 
@@ -111,11 +117,14 @@ def _is_own_failure(failure: TrialFailure, subject: Discovered) -> bool:
     return not any(re.search(rf"\b{name[1]}\b", line) for line in imports)
 
 
-def with_options(subject: Discovered) -> Iterator[tuple[str, Discovered]]:
-    """Yield the subject with each option that is on or off turned, and with as many outputs as inputs."""
+def with_options(subject: Discovered) -> dict[str, Discovered]:
+    """Return the subject with each option that is on or off turned, and with as many outputs as inputs.
+
+    Each stands under the text of its argument.
+    """
     recipe = subject.recipe
     if recipe.is_function:
-        return
+        return {}
     built = recipe.build.kwargs
     changes: dict[str, Value] = {
         name: built[f"in_{name[4:]}"]
@@ -127,9 +136,11 @@ def with_options(subject: Discovered) -> Iterator[tuple[str, Discovered]]:
     for one in keywords[len(recipe.build.args) :]:
         if isinstance(built.get(one.name, one.default), bool):
             changes[one.name] = not built.get(one.name, one.default)
-    for name, value in islice(changes.items(), MOST_OPTIONS):
-        build = recipe.build.with_value(name, value)
-        yield name, subject_by_recipe(replace(recipe, build=build))
+    builds = {f"{n}={v}": recipe.build.with_value(n, v) for n, v in changes.items()}
+    return {
+        text: subject_by_recipe(replace(recipe, build=build))
+        for text, build in islice(builds.items(), MOST_OPTIONS)
+    }
 
 
 def is_own(message: str, kind: type[nn.Module]) -> bool:

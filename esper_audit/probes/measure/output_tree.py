@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 DEEPEST = 8
+DIFFERENT = "different"  # of a witness: the part of an output that differs
 NOT_THE_VALUES = frozenset({"_batch_shape", "_event_shape", "_validate_args"})
 OF_OTHERS = frozenset({"builtins", "torch", "numpy", "types", "collections"})
 LAZY_MATRICES = "linear_operator"  # the package whose matrices gpytorch returns
@@ -63,7 +64,7 @@ def first_difference(one: Any, other: Any) -> str:
         return "structure"
     for path, tensor in ones.items():
         if not is_same(tensor, others[path]):
-            return path or "output"
+            return f"output{path}"
     return ""
 
 

@@ -17,6 +17,8 @@ from esper_audit.findings.probe_record import (
 )
 
 Relation = Literal["at most", "at least"]
+# What the program of a failure needs from its witness, and its reader does not.
+FOR_PROGRAM = frozenset({"way", "draw", "mixed"})
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -31,7 +33,7 @@ class Limit(msgspec.Struct, frozen=True):
     """The bound on the readings of a detector.
 
     `sentence` describes a breach and `breach` is its verdict. The readings of a flag are
-    0 or a breach. A reading of NaN is a breach of every limit.
+    0 or a breach. A reading of NaN is a breach of every limit. `unit` follows a value that has one.
     """
 
     relation: Relation
@@ -39,6 +41,7 @@ class Limit(msgspec.Struct, frozen=True):
     sentence: str
     breach: Verdict = Verdict.FAIL
     is_flag: bool = False
+    unit: str = ""
 
     def is_kept_by(self, value: float) -> bool:
         """Return whether a value is within the limit."""
@@ -80,6 +83,11 @@ def must_be_zero(sentence: str) -> Limit:
 def must_not_occur(sentence: str) -> Limit:
     """Return the limit of a detector that reads 1 where something occurs that must not."""
     return Limit("at most", 0.0, sentence, is_flag=True)
+
+
+def within_rounding(sentence: str) -> Limit:
+    """Return the limit of a detector that reads a difference in multiples of what rounding may cause."""
+    return Limit("at most", 1.0, sentence, unit=" times what rounding explains")
 
 
 def control(sentence: str) -> Limit:
@@ -146,8 +154,9 @@ def _summary(numbers: Iterable[WorstReading]) -> str:
 
 
 def _measurement(reading: Reading, limit: Limit) -> str:
-    where = ", ".join(f"{name} {value}" for name, value in reading.witness.items() if value != "")
+    shown = {k: v for k, v in reading.witness.items() if v != "" and k not in FOR_PROGRAM}
+    where = ", ".join(f"{name} {value}" for name, value in shown.items())
     if limit.is_flag:
         return where or "a breach"
-    text = f"{reading.value:.3g}, expected {limit.relation} {limit.threshold:.3g}"
+    text = f"{reading.value:.3g}{limit.unit}, expected {limit.relation} {limit.threshold:.3g}"
     return f"{text} ({where})" if where else text

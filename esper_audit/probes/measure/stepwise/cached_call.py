@@ -24,6 +24,9 @@ KEYS_AND_VALUES = re.compile(
 STATE = re.compile(
     r"((initial|init|prev|previous|last|rnn|recurrent|hidden|ssm|conv)_)?states?|hx|h_?0|hidden|mems?"
 )
+CELL = re.compile(
+    r"(init(ial)?_|prev_)?(c_?0|cx|cells?|c_prev|cell_states?)"
+)  # the other half of a state
 NO_CACHE = re.compile(r"(use|return|output|need|update|enable|is|should|input|reset|can)_.*")
 FLAG = re.compile(
     r"(use|return|output|need|cache)_(.*cache|kvs?|.*past|presents?|.*hiddens?|.*intermediates|(\w+_)?states?|mems?)"
@@ -142,6 +145,8 @@ def cached_calls(subject: Discovered, run: PreciseRun) -> Iterator[CachedCall]:
     None where no earlier position matters, or an output depends on later ones.
     """
     subject, parameters = _long_enough(subject), _parameters(subject)
+    if any(CELL.fullmatch(one.name) for one in parameters):
+        return  # what takes a state in two arguments needs both
     flags = [p.name for p in parameters if FLAG.fullmatch(p.name) and not p.default]
     for parameter in parameters[1:]:
         if not is_cache(parameter):
