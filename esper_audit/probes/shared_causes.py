@@ -1,23 +1,29 @@
-"""Failures that share a cause: they raise at the same line, and a class that fails alone holds it or a caller's."""
+"""Failures that share a cause: they raise at the same line, or a part or base fails by itself in the same way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord
 
 LINE = "line"  # of a witness: where the call raised, after the lines of its callers
 CALLS = " > "  # between these lines
+PARTS = "parts"  # of a witness: the classes of the parts of the module, and the base whose forward it has
 
 
 def places_of_causes(failed: Iterable[ProbeRecord]) -> list[tuple[DefinitionPlace, ProbeRecord]]:
     """Return failures with the place of their cause, those of its own class first.
 
     The place is that of the innermost class on the way to the line that fails by itself at this line: what a
-    part gets may be the fault of the part's owner.
+    part gets may be the fault of the part's owner. Without a line it is that of the innermost part, or of the
+    base whose forward a class has.
     """
     records = list(failed)
-    placed = [(_place_of_cause(one, records), one) for one in records]
+    causes = {(one.probe, one.code, one.subject): one for one in records}
+    placed = [
+        (_place_of_cause(one, records) if _lines(one) else _innermost(one, causes).places[0], one)
+        for one in records
+    ]
     return sorted(placed, key=lambda pair: pair[0] != pair[1].places[0])
 
 
@@ -28,6 +34,22 @@ def _place_of_cause(record: ProbeRecord, failed: Sequence[ProbeRecord]) -> Defin
             if _is_at(place, line):
                 return place
     return record.places[0]
+
+
+def _innermost(
+    record: ProbeRecord, causes: Mapping[tuple[str, str, str], ProbeRecord]
+) -> ProbeRecord:
+    """Return the record of the innermost part that fails in the same way, the record itself if none does."""
+    keys = ((record.probe, record.code, name) for name in _parts(record))
+    failing = [causes[key] for key in keys if key in causes]
+    failing = [one for one in failing if len(_parts(one)) < len(_parts(record))]
+    if not failing:
+        return record
+    return _innermost(min(failing, key=lambda one: len(_parts(one))), causes)
+
+
+def _parts(record: ProbeRecord) -> list[str]:
+    return str(record.witness.get(PARTS, "")).split()
 
 
 def _cause(record: ProbeRecord) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from esper_audit.findings.audit import Audit
@@ -97,6 +98,33 @@ class Stack(nn.Module):
         return torch.relu(self.scaled(x))
 
 
+class Dropped(nn.Module):
+    """Drops in evaluation, too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, 0.5)
+
+
+class DroppedAndScaled(Dropped):
+    """Has the forward of its base."""
+
+
+class DroppedElsewhere(Dropped):
+    """Has a forward of its own, which drops in another place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x + 1, 0.5)
+
+
+class Dropping(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.dropped = nn.Linear(8, 8), DroppedAndScaled()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.dropped(self.net(x)))
+
+
 def records(
     kind: type[nn.Module], folder: Path, probes: Sequence[str] = ("followed-dtype",)
 ) -> list[ProbeRecord]:
@@ -109,7 +137,10 @@ def records(
 
 
 def findings(
-    kinds: list[type[nn.Module]], folder: Path, monkeypatch: pytest.MonkeyPatch
+    kinds: list[type[nn.Module]],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    probe: str = "followed-dtype",
 ) -> dict[str, str]:
     """Return the messages of the findings on some classes by the class that each is at."""
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -117,7 +148,7 @@ def findings(
     audit = Audit(
         root=str(Path(__file__).parent), findings=[], suppressed=[], not_analysed=[], files=0, checks=[], off=[]
     )  # fmt: skip
-    every = [record for kind in kinds for record in records(kind, folder)]
+    every = [record for kind in kinds for record in records(kind, folder, [probe])]
     found = merge_records(audit, every).findings
     assert sum(len(one.probed) for one in found) == sum(r.verdict == "fail" for r in every)
     return {one.location.symbol: one.message.partition(":")[0] for one in found}
@@ -180,3 +211,23 @@ def test_what_supports_the_tests_of_a_package_has_properties_only(
     checked = check_class({"target": target, **place}, str(tmp_path), ["followed-dtype"], known)
     assert [r.verdict == "fail" for r in checked.records] == [is_finding]
     assert bool(checked.coverage.properties) is not is_finding
+
+
+def test_modules_whose_part_or_base_fails_by_itself_are_one_finding_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = [Dropping, DroppedAndScaled, DroppedElsewhere, Dropped]
+    found = findings(kinds, tmp_path, monkeypatch, "deterministic-evaluation")
+    assert found == {
+        "Dropped": ", ".join(
+            f"{__name__}.{n}" for n in ("Dropped", "Dropping", "DroppedAndScaled")
+        ),
+        "DroppedElsewhere": f"{__name__}.DroppedElsewhere",
+    }
+
+
+def test_a_module_whose_part_was_not_probed_keeps_its_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings([Dropping], tmp_path, monkeypatch, "deterministic-evaluation")
+    assert set(found) == {"Dropping"}

@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 import torch
+from torch import nn
 from torch.overrides import resolve_name
 
 from esper_audit.findings.coverage import NOT_CHECKED, ClassCoverage, Stage
-from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
+from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict, failing_by
 from esper_audit.probes.discovery.base_classes import is_base_class
 from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.construction.guesses import guess_table
@@ -33,7 +34,9 @@ from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import recipes_from_plain
 from esper_audit.probes.recipes.smaller_recipe import full_recipe
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
+from esper_audit.probes.shared_causes import PARTS
 from esper_audit.probes.source_calls.call_sites import find_call_sites as find_call_sites
+from esper_audit.probes.subject.class_source import is_own_module
 from esper_audit.probes.subject.subject import BIRTH
 from esper_audit.probes.units import Unit, measure_unit
 from esper_audit.probes.universal import UniversalProbe
@@ -181,9 +184,25 @@ def _checked(subject: Discovered, probe: type[UniversalProbe], found: ModuleClas
         record = msgspec.structs.replace(record, verdict=Verdict.INCONCLUSIVE)
     elif record.code == NOTHING_READ:
         record = msgspec.structs.replace(record, verdict=Verdict.NOT_APPLICABLE)
+    elif record.verdict is Verdict.FAIL and not subject.recipe.is_function:
+        record = _with_parts(record, subject.build())
     symbol = subject.recipe.class_name
     place = DefinitionPlace(found.path, found.line, found.end_line, symbol)
     return msgspec.structs.replace(record, places=(place,))
+
+
+def _with_parts(record: ProbeRecord, module: nn.Module) -> ProbeRecord:
+    """Return a failed record whose witnesses name the classes that may be its cause."""
+    kind = type(module)
+    kinds = [type(part) for part in module.modules()]
+    kinds += [base for base in kind.__mro__[1:] if vars(base).get("forward") is kind.forward]
+    names = {f"{one.__module__}.{one.__qualname__}": None for one in kinds if is_own_module(one)}
+    parts = " ".join(name for name in names if name != record.subject)
+    failures = [
+        msgspec.structs.replace(one, witness={**one.witness, PARTS: parts})
+        for one in record.failures
+    ]
+    return failing_by(record, failures) if parts else record
 
 
 def repeat_program(program: str, folder: str) -> str:

@@ -36,8 +36,7 @@ def later_setter(kind: type, name: str) -> str:
 
 def _methods(kind: type) -> Iterator[tuple[str, str]]:
     """Yield the name and text of each method of a class and of its bases outside of torch."""
-    for base in kind.__mro__:
-        if is_own_module(base):
-            for name, function in vars(base).items():
-                if isinstance(function, FunctionType):
-                    yield name, inspect.getsource(function)
+    own = [vars(base) for base in kind.__mro__ if is_own_module(base)]
+    for name, function in (item for attributes in own for item in attributes.items()):
+        if isinstance(function, FunctionType):
+            yield name, inspect.getsource(function)
