@@ -7,6 +7,9 @@ import re
 
 from torch import nn
 
+from esper_audit.probes.recipes.materialise import import_name
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.values import TensorSpec
 from esper_audit.probes.subject.class_source import is_own_module
 
 ON_PURPOSE = re.compile(
@@ -14,6 +17,8 @@ ON_PURPOSE = re.compile(
     r"|(?-i:\bmetric|Metric)",
     re.IGNORECASE,
 )
+NUMBERS = re.compile(r"\b(int|float|bool)\b")
+BY_CLASS = re.compile(r"batch|index|gather|scatter", re.IGNORECASE)
 # Arguments that say which rows belong together, and parts that take statistics of the batch.
 JOINING = re.compile(r"edge|adj(acency)?(_|$)|neighbou?r", re.IGNORECASE)
 OF_BATCH = re.compile(
@@ -31,7 +36,7 @@ OF_SHAPE = re.compile(
 def reason_to_mix(module: nn.Module, documentation: str) -> str:
     """Return why a module mixes the samples of a batch on purpose, empty if nothing shows it."""
     name, described = type(module).__name__, OF_SHAPE.sub("", documentation)
-    is_named = ON_PURPOSE.search(f"{name} {described}") or "batch" in name.lower()
+    is_named = ON_PURPOSE.search(f"{name} {described}") or BY_CLASS.search(name)
     if is_named or OF_BATCH.search(described):
         return "mixes the samples of a batch, by its name or docstring"
     if any(map(JOINING.search, inspect.signature(module.forward).parameters)):
@@ -40,3 +45,13 @@ def reason_to_mix(module: nn.Module, documentation: str) -> str:
     texts = [OF_SHAPE.sub("", f"{part.__name__} {part.__doc__}") for part in parts]
     is_of_batch = any(map(OF_BATCH.search, texts))
     return "has a part that takes statistics of the batch" if is_of_batch else ""
+
+
+def takes_numbers(subject: Discovered) -> bool:
+    """Return whether an argument that is a tensor in the call is annotated as numbers, which no sample has."""
+    forward = import_name(subject.recipe.target).forward
+    names = [*inspect.signature(forward).parameters.values()][1:]
+    given = dict(zip([one.name for one in names], subject.recipe.call.args, strict=False))
+    given |= subject.recipe.call.kwargs
+    texts = [str(one.annotation) for one in names if isinstance(given.get(one.name), TensorSpec)]
+    return any(NUMBERS.search(text) and "Tensor" not in text for text in texts)

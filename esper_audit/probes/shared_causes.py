@@ -40,12 +40,12 @@ def _innermost(
     record: ProbeRecord, causes: Mapping[tuple[str, str, str], ProbeRecord]
 ) -> ProbeRecord:
     """Return the record of the innermost part that fails in the same way, the record itself if none does."""
-    keys = ((record.probe, record.code, name) for name in _parts(record))
-    failing = [causes[key] for key in keys if key in causes]
-    failing = [one for one in failing if len(_parts(one)) < len(_parts(record))]
-    if not failing:
-        return record
-    return _innermost(min(failing, key=lambda one: len(_parts(one))), causes)
+    rest, inner = dict(causes), [record]
+    while inner:
+        record = min(inner, key=lambda one: len(_parts(one)))
+        keys = [(record.probe, record.code, name) for name in _parts(record)]
+        inner = [rest.pop(key) for key in keys if key in rest]
+    return record
 
 
 def _parts(record: ProbeRecord) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from support.recipes import SEQUENCES, discovered
+from support.recipes import ROWS, SEQUENCES, discovered
 from torch import Tensor, nn
 
 from .cases import Case, broken, sound
@@ -136,6 +136,17 @@ class ForgetfulCopy(nn.Module):
         return x[..., self.wires]
 
 
+class Standardised(nn.Module):
+    """Keeps the mean that it is given."""
+
+    def __init__(self, mean: Tensor) -> None:
+        super().__init__()
+        self.mean = mean
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - self.mean
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Registered))
     yield sound(discovered(Derived))
@@ -147,3 +158,4 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(FirstBatch), "output")
     yield broken(discovered(ExtraObject), "not-plain")
     yield broken(discovered(ForgetfulCopy), "copy")
+    yield sound(discovered(Standardised, mean=ROWS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from support.recipes import COMPLEX, IDS, PICTURES, ROWS, SEQUENCES, discovered
+from support.recipes import COMPLEX, IDS, NUMBERS, PICTURES, ROWS, SEQUENCES, discovered
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, inconclusive, sound
@@ -167,6 +167,27 @@ class Whitened(nn.Module):
         return x - x.mean(0)
 
 
+class Weighted(nn.Module):
+    """Scales rows by numbers of which each is for all."""
+
+    def forward(self, x: Tensor, weights: list[float]) -> Tensor:
+        return x * weights[0] + x.relu() * weights[1]
+
+
+class WeightedByTensor(Weighted):
+    """Scales rows by a tensor of which two rows are for all."""
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:  # type: ignore[override]  # a tensor
+        return x * weights[0] + x.relu() * weights[1]
+
+
+class RowIndexer(nn.Module):
+    """Returns rows by their numbers."""
+
+    def forward(self, x: Tensor, chosen: Tensor) -> Tensor:
+        return x[chosen[:, 0] % len(x)]
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield broken(discovered(Centred), "rows")
@@ -184,3 +205,6 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Pooled, SEQUENCES))
     yield broken(discovered(PooledOverRows, SEQUENCES), "rows")
     yield by_design(discovered(Whitened), "rows")
+    yield inconclusive(discovered(Weighted, ROWS, ROWS), "")
+    yield broken(discovered(WeightedByTensor, ROWS, ROWS), "rows")
+    yield by_design(discovered(RowIndexer, ROWS, NUMBERS), "rows")

@@ -19,7 +19,7 @@ from esper_audit.probes.measure.dependence.followed_axes import (
 from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, precise_run
 from esper_audit.probes.measure.parameters.redrawing import REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limits, Reading, within_rounding
-from esper_audit.probes.mixed_rows import reason_to_mix
+from esper_audit.probes.mixed_rows import reason_to_mix, takes_numbers
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
@@ -56,6 +56,8 @@ class IndependentRows(UniversalProbe):
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Replace all samples but the last and compare its output."""
+        if takes_numbers(subject):
+            return
         run = precise_run(subject, state)
         axes = [
             one
