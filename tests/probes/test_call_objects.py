@@ -310,9 +310,33 @@ class Asking(nn.Module):
         return x.float().cumsum(0)
 
 
+class Trapezoid(nn.Module):
+    def __init__(self, a: float, b: float, c: float, d: float) -> None:
+        super().__init__()
+        if not a < b <= c < d:
+            raise ValueError("expected a < b <= c < d")
+        self.span = d - a
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / self.span
+
+
 @pytest.mark.parametrize(
     "kind",
-    [Plural, Flattened, Signed, OneOf, Raised, Embedded, Vocoder, Counted, Shaped, Oblong, Asking],
+    [
+        Trapezoid,
+        Plural,
+        Flattened,
+        Signed,
+        OneOf,
+        Raised,
+        Embedded,
+        Vocoder,
+        Counted,
+        Shaped,
+        Oblong,
+        Asking,
+    ],
     ids=lambda kind: kind.__name__,
 )
 def test_what_a_message_or_a_line_asks_for_is_given(kind: type[nn.Module]) -> None:

@@ -63,6 +63,10 @@ ALLOWED = re.compile(
 )
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d+(?:\.\d+)?(?![\w.]*\d)")
 RANK = re.compile(r"(\d)[- ]?D\b|(\d) dim|(\d)-dimensional", re.IGNORECASE)
+ORDER = re.compile(r"[A-Za-z_]\w*(?:\s*<=?\s*[A-Za-z_]\w*)+")
+LESS = re.compile(
+    r"(\w+)['`\"]? must be (?:less|smaller|lower) than (?:the value of )?['`\"]?(\w+)"
+)
 MOST_NUMBERS = 4
 MOST_LAYERS = 3
 LAYERS: dict[str, tuple[int, ...]] = {
@@ -175,6 +179,19 @@ def said_words(message: str) -> list[str]:
     return [*dict.fromkeys(w for w in (*quoted[:6], *choices) if w not in TYPES)]
 
 
+def put_in_order(arguments: Arguments, message: str) -> Iterator[Arguments]:
+    """Yield the arguments with numbers that a message wants in an order, such as `a < b <= c`, made so."""
+    for chain in ORDER.findall(message) + [" < ".join(pair) for pair in LESS.findall(message)]:
+        names = [name for name in re.findall(r"[A-Za-z_]\w*", chain) if name in arguments.kwargs]
+        values = [arguments.kwargs[name] for name in names]
+        if len(names) > 1 and all(type(value) in (int, float) for value in values):
+            kinds = [type(value) for value in values]
+            ordered = {
+                name: kind(n) for n, (name, kind) in enumerate(zip(names, kinds, strict=True), 1)
+            }
+            yield Arguments(arguments.args, {**arguments.kwargs, **ordered})
+
+
 def with_layers(arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
     """Yield the arguments with a layer of torch that has the attribute that a given value lacks."""
     lacking = LACKING.search(failure.message)
@@ -197,6 +214,7 @@ def _layers() -> list[tuple[CallSpec, frozenset[str]]]:
 
 def with_numbers(arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
     """Yield the arguments with a number that a message calls the only possible one, or a tensor of its rank."""
+    yield from put_in_order(arguments, failure.message)
     words = frozenset(re.findall(r"\w+", failure.message.lower()))
     said = NUMBER.findall(failure.message)[:MOST_NUMBERS] if ALLOWED.search(failure.message) else []
     ranks = [int(n) for groups in RANK.findall(failure.message) for n in groups if n][:1]
