@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from esper_audit.findings.errors import FAILURES
+from esper_audit.probes.discovery.call_repair import LACKING
 from esper_audit.probes.discovery.construction.argument_use import (
     attributes_of_name,
     classes_with,
@@ -23,13 +23,11 @@ from esper_audit.probes.discovery.construction.guesses import (
     parameters_of,
     required_parameters,
 )
-from esper_audit.probes.discovery.construction.settings import NAMESPACE
+from esper_audit.probes.discovery.construction.settings import NAMESPACE, is_buildable
 from esper_audit.probes.discovery.failure import TrialFailure
-from esper_audit.probes.discovery.inputs import values_of
-from esper_audit.probes.recipes.materialise import materialise
+from esper_audit.probes.discovery.inputs import named_parameter, values_of
 from esper_audit.probes.recipes.values import Arguments, CallSpec, TensorSpec, Value, tensors_in
 
-LACKING = re.compile(r"'Tensor' object has no attribute '(\w+)'")
 QUOTED = re.compile(r"['\"]([\w.\-]+)['\"]")
 WANTED_CLASS = re.compile(
     r"(?:[Ee]xpected|must be|should be|to be|instance of|type of)\b[^.]*?\b([A-Z]\w+)\b[^.]*?(?:got|not|received|found)"
@@ -73,7 +71,7 @@ def object_calls(kind: type, first: TensorSpec, known: Known) -> Iterator[CallSp
         accepted = {p.name for p in parameters_of(kind) if is_named(p)}
         shared = {name: value for name, value in known.items() if name in accepted}
         for other in (CallSpec(path, (), {**call.kwargs, **shared}), call):
-            if other not in found and _works(other):
+            if other not in found and is_buildable(other):
                 found.append(other)
                 yield other
 
@@ -123,7 +121,7 @@ def _with_key(
     lacking = QUOTED.findall(failure.message) if is_lacking else []
     first = specs[0] if specs else TensorSpec((2, 8, 32))
     for name in dict.fromkeys(lacking):
-        for guess in values_of(_parameter(name), first) if name not in value else ():
+        for guess in values_of(named_parameter(name), first) if name not in value else ():
             yield call.with_value(key, {**value, name: guess})
 
 
@@ -144,19 +142,5 @@ def _objects(
         for other in classes_with(kind, attributes)[:MOST_CLASSES]:
             if not issubclass(other, nn.Module):
                 yield from object_calls(other, first, known)
-        entries = {one: next(values_of(_parameter(one), first)) for one in attributes}
+        entries = {one: next(values_of(named_parameter(one), first)) for one in attributes}
         yield CallSpec(NAMESPACE, (), entries)
-
-
-def _parameter(name: str) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
-
-
-def _works(call: CallSpec) -> bool:
-    """Return whether a construction raises nothing."""
-    try:
-        materialise(call, torch.default_generator)
-    # A constructor is foreign code and may raise anything.
-    except FAILURES:
-        return False
-    return True

@@ -154,7 +154,7 @@ def with_missing(
     if found[1] is None and len(names) >= wanted:
         names = names[len(call.args) :]
     first = specs[0]
-    others = [next(values_of(_parameter(name), first)) for name in names] or [first]
+    others = [next(values_of(named_parameter(name), first)) for name in names] or [first]
     if inspect.Parameter.VAR_KEYWORD in kinds and found[1] is not None:
         yield Arguments(call.args, {**call.kwargs, **dict(zip(names, others, strict=False))})
     missing = wanted if found[1] is not None else wanted - len(call.args)
@@ -163,7 +163,8 @@ def with_missing(
         yield Arguments((*call.args, *added), call.kwargs)
 
 
-def _parameter(name: str) -> inspect.Parameter:
+def named_parameter(name: str) -> inspect.Parameter:
+    """Return a parameter of which only the name is known."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
 
 

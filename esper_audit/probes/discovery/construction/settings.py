@@ -144,7 +144,9 @@ def smaller_settings(kind: type, call: CallSpec) -> list[CallSpec]:
     ]
     if not is_large(sizes):
         calls.append(call)  # as it is
-    return [one for number, one in enumerate(calls) if one not in calls[:number] and _works(one)]
+    return [
+        one for number, one in enumerate(calls) if one not in calls[:number] and is_buildable(one)
+    ]
 
 
 def _settings_classes(kind: type, parameter: inspect.Parameter) -> list[type]:
@@ -196,7 +198,7 @@ def _made(call: CallSpec) -> Any:
         return None
 
 
-def _works(call: CallSpec) -> bool:
+def is_buildable(call: CallSpec) -> bool:
     """Return whether a construction raises nothing."""
     return _made(call) is not None
 
