@@ -185,10 +185,8 @@ def put_in_order(arguments: Arguments, message: str) -> Iterator[Arguments]:
         names = [name for name in re.findall(r"[A-Za-z_]\w*", chain) if name in arguments.kwargs]
         values = [arguments.kwargs[name] for name in names]
         if len(names) > 1 and all(type(value) in (int, float) for value in values):
-            kinds = [type(value) for value in values]
-            ordered = {
-                name: kind(n) for n, (name, kind) in enumerate(zip(names, kinds, strict=True), 1)
-            }
+            places = zip(names, values, range(1, len(names) + 1), strict=True)
+            ordered = {n: float(at) if isinstance(v, float) else at for n, v, at in places}
             yield Arguments(arguments.args, {**arguments.kwargs, **ordered})
 
 
