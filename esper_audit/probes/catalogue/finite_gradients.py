@@ -72,7 +72,7 @@ class FiniteGradients(UniversalProbe):
             # A value that the module refuses is no edge of its inputs.
             except FAILURES:
                 continue
-            where: dict[str, Plain] = {"inputs": edge.name, "gradient": bad}
+            where: dict[str, Plain] = {"inputs": edge.name, "gradient of": bad}
             where |= _origin_at(subject, state, edge) if bad else {}
             yield Reading("ordinary" if edge is ORDINARY else "edge", float(bool(bad)), where)
             if bad:
@@ -150,9 +150,11 @@ def bad_gradient(
     for parameter in module.parameters():
         parameter.grad = None
     backward(total(outputs.values()))
-    named = [*((f"input {n}", leaf) for n, leaf in enumerate(leaves)), *module.named_parameters()]
+    names = [name for name, spec in named_specs(subject) if spec.is_floating]
+    names += [""] * len(leaves)
+    named = [*zip(names, leaves, strict=False), *module.named_parameters()]
     bad = [n for n, t in named if t.grad is not None and not bool(t.grad.isfinite().all())]
-    return bad[0] if bad else ""
+    return (bad[0] or "an input") if bad else ""
 
 
 def plain_sum(outputs: Iterable[Tensor]) -> Tensor:
