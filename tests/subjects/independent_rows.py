@@ -188,8 +188,28 @@ class RowIndexer(nn.Module):
         return x[chosen[:, 0] % len(x)]
 
 
+class Accumulated(nn.Module):
+    """Adds up over the steps, which are the first axis of an input of any rank."""
+
+    def __init__(self, *, batch_first: bool = False) -> None:
+        super().__init__()
+        self.batch_first = batch_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.cumsum(0)
+
+
+class AccumulatedOverRows(Accumulated):
+    """Adds up over the first axis, which is the batch by its option."""
+
+    def __init__(self) -> None:
+        super().__init__(batch_first=True)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
+    yield inconclusive(discovered(Accumulated, PICTURES), "")
+    yield broken(discovered(AccumulatedOverRows, PICTURES), "rows")
     yield broken(discovered(Centred), "rows")
     yield broken(discovered(SoftmaxOverRows), "rows")
     yield broken(discovered(GlobalNorm, PICTURES), "rows")

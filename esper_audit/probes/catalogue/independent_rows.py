@@ -120,7 +120,9 @@ class IndependentRows(UniversalProbe):
 
 
 def _may_be_time_first(subject: Discovered, module: nn.Module) -> bool:
-    """Return whether the first axis may be time: a sequence, and no layer that puts the batch first."""
+    """Return whether the first axis may be time: `batch_first=False`, or a sequence and no layer of pictures."""
+    if vars(module).get("batch_first") is False:
+        return True
     rank = len(tensors_in(subject.recipe.call)[0].shape)
     kinds = {type(leaf).__name__ for leaf in module.modules()}
     return rank == SEQUENCE_RANK and not any(map(BATCH_FIRST_LAYERS.match, kinds))
