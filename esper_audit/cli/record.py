@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Set
 
 import click
 import msgspec
@@ -16,12 +14,14 @@ from esper_audit.probes.session import require_torch
 from esper_audit.project.atomic_write import write_if_changed
 from esper_audit.project.config import Project
 from esper_audit.project.file_roles import Roles
-from esper_audit.text.markdown import count
-
-if TYPE_CHECKING:
-    from esper_audit.probes.recording.command import RecordedRun
+from esper_audit.text.markdown import count, names_by_reason
+from esper_audit.text.terminal import wrapped
 
 MOST_REASONS = 10
+NOTHING = """\
+recorded nothing: the command built no module of the project. Name its package
+with --package, and leave PYTHONPATH as the command is given it
+"""
 
 
 @click.command(
@@ -66,11 +66,15 @@ def command(
     stored = read_recipes(path)
     ran = run_recorded(command, project.root, packages or _discovered_packages(project))
     roles = Roles(msgspec.structs.asdict(project.config.roles))
-    recorded = recipes_of(ran.recorded, roles, project.root)
-    if recorded:
-        write_if_changed(path, text_of_recipes(merge_recipes(stored, recorded)))
-    missing = not_written(ran.recorded, set(recorded))
-    sys.stderr.write(_summary(os.path.relpath(path), ran, len(recorded), missing))
+    recipes = recipes_of(ran.recorded, roles, project.root)
+    if recipes:
+        write_if_changed(path, text_of_recipes(merge_recipes(stored, recipes)))
+    called = {target for target, found in recipes.items() if found[0].has_call}
+    missing = not_written(ran.recorded, called, roles, project.root)
+    if not ran.recorded:
+        sys.stderr.write(NOTHING)
+    else:
+        sys.stderr.write(_summary(os.path.relpath(path), set(recipes), called, missing))
     sys.exit(ran.status)
 
 
@@ -79,15 +83,17 @@ def _discovered_packages(project: Project) -> list[str]:
     return [name for name in project.config.discover if not os.path.exists(project.resolve(name))]
 
 
-def _summary(path: str, ran: RecordedRun, written: int, missing: Mapping[str, str]) -> str:
-    if not ran.recorded:
-        return (
-            "recorded nothing: the command built no module of the project. "
-            "Name its package with --package\n"
-        )
-    lines = [f"recorded {count(written, 'class')} in {path}"]
-    if missing:
-        lines.append(f"not written: {count(len(missing), 'class')}")
-        reasons = Counter(missing.values()).most_common(MOST_REASONS)
-        lines += [f"  {number} took {reason}" for reason, number in reasons]
-    return "\n".join(lines) + "\n"
+def _summary(path: str, built: Set[str], called: Set[str], missing: Mapping[str, str]) -> str:
+    """Return how many classes were written, and what of the others could not be."""
+    uncalled = f", {len(built - called)} of them built and not called" if built - called else ""
+    place = f" in {path}{uncalled}" if built else ""
+    lines = [f"recorded {count(len(built), 'class')}{place}\n"]
+    for title, names in (
+        ("not written", missing.keys() - built),
+        ("written without a call", missing.keys() & built),
+    ):
+        reasons = {name.replace(":", "."): missing[name] for name in sorted(names)}
+        lines += [f"{title}: {count(len(names), 'class')}\n"] if names else []
+        shared = [f"{which} took {why}" for which, why in names_by_reason(reasons)]
+        lines += [wrapped(line, "  ", "  ") for line in shared[:MOST_REASONS]]
+    return "".join(lines)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from esper_audit.findings.coverage import ClassCoverage, Coverage, Stage
-from esper_audit.text.markdown import count
+from esper_audit.text.markdown import count, names_by_reason
 from esper_audit.text.terminal import StyledText, show_control_characters, wrapped
 
 MOST_LINES = 40  # on classes that did not run; all are in the JSON
@@ -39,25 +39,17 @@ def coverage_lines(coverage: Coverage | None) -> Iterator[StyledText]:
 
 def _details(coverage: Coverage) -> Iterator[StyledText]:
     missed = [one for one in coverage.classes if not one.has_reached(Stage.RUN)]
-    lines = [f"{names}: {why}" for names, why in _by_reason({m.name: m.reason for m in missed})]
+    lines = [
+        f"{names}: {why}" for names, why in names_by_reason({m.name: m.reason for m in missed})
+    ]
     for line in lines[:MOST_LINES]:
         yield _detail(line)
     if len(lines) > MOST_LINES:
         yield _detail(f"and {count(len(lines) - MOST_LINES, 'reason')} more, in --format json")
-    for names, reason in _by_reason(coverage.not_importable):
+    for names, reason in names_by_reason(coverage.not_importable):
         yield _detail(f"{names} could not be imported: {reason}")
     for one in coverage.classes:
         yield from _properties(one)
-
-
-def _by_reason(reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield names with the reason that they share, the names as the first and the number of others."""
-    named: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        named.setdefault(reason, []).append(name)
-    for reason, names in named.items():
-        more = len(names) - 1
-        yield f"{names[0]} and {count(more, 'other')}" if more else names[0], reason
 
 
 def _detail(line: str) -> StyledText:

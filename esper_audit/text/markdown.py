@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 
 BLOCK_START = re.compile(r"\s*([-*+] |\d+[.)] |```|~~~|#|\||>|    |\t)")
 
@@ -75,6 +76,16 @@ def count(number: int, noun: str) -> str:
         return f"{number:,} {noun}es"
     ending_in_y = noun.endswith("y") and noun[-2] not in "aeiou"
     return f"{number:,} {noun[:-1]}ies" if ending_in_y else f"{number:,} {noun}s"
+
+
+def names_by_reason(reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield names with the reason that they share, the names as the first and the number of others."""
+    named: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        named.setdefault(reason, []).append(name)
+    for reason, names in named.items():
+        more = len(names) - 1
+        yield f"{names[0]} and {count(more, 'other')}" if more else names[0], reason
 
 
 def listed(words: list[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -155,26 +154,28 @@ def local_function(x: Tensor) -> Tensor:
     return x
 
 
-def test_what_has_a_name_is_written_by_it_and_what_has_none_says_so() -> None:
-    class Local:
-        pass
+class Needy:
+    def __init__(self, width: int) -> None:
+        self.other = width
 
+
+def test_what_has_a_name_is_written_by_it_and_what_has_none_says_so() -> None:
     assert value_of(local_function) == NameSpec(f"{__name__}:local_function")
+    rows = [lambda x: x, lambda x: -x]
+    places: list[Any] = []
+    for size in (2, 3):
+
+        class Sized:
+            places.append(size)
+
     for value, reason in (
-        (lambda x: x, "a lambda"),
-        (Local, "a class that is local to a function"),
-        (Local(), "a class that is local to a function"),
-        (lambda_in(local_function), "a function that is local to another one"),
+        (rows[0], "a lambda, .*whose source is not unique"),
+        (Sized, "which reads places, size around it"),
+        (eval("lambda x: x"), "a lambda, <lambda>, whose source is not unique"),
+        (Needy(3), "a Needy, which does not keep its argument width"),
     ):
         with pytest.raises(NotDescribable, match=reason):
             value_of(value)
-
-
-def lambda_in(inner: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    def outer(x: Tensor) -> Tensor:
-        return inner(x)
-
-    return outer
 
 
 TEST_MODULE = """

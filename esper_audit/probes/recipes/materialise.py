@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Callable
 from functools import reduce
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from esper_audit.probes.recipes.local_definitions import is_local, made_again
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.values import (
     Arguments,
@@ -65,10 +67,10 @@ def materialise(value: Value, generator: torch.Generator) -> Any:
     if isinstance(value, TensorSpec):
         return draw_tensor(value, generator)
     if isinstance(value, NameSpec):
-        return import_name(value.path)
+        return _named(value, generator)
     if isinstance(value, CallSpec):
         args, kwargs = materialise_arguments(Arguments(value.args, value.kwargs), generator)
-        return import_name(value.path)(*args, **kwargs)
+        return _named(value, generator)(*args, **kwargs)
     if isinstance(value, TupleSpec):
         return tuple(materialise(item, generator) for item in value.items)
     if isinstance(value, list):
@@ -76,6 +78,13 @@ def materialise(value: Value, generator: torch.Generator) -> Any:
     if isinstance(value, dict):
         return {key: materialise(item, generator) for key, item in value.items()}
     return value
+
+
+def _named(value: NameSpec | CallSpec, generator: torch.Generator) -> Any:
+    if not is_local(value.path):
+        return import_name(value.path)
+    given = {name: materialise(item, generator) for name, item in value.given.items()}
+    return made_again(imported_module(value.path), value.path.partition(":")[2], given)
 
 
 def draw_tensor(spec: TensorSpec, generator: torch.Generator) -> Tensor:
@@ -98,11 +107,16 @@ def draw_tensor(spec: TensorSpec, generator: torch.Generator) -> Tensor:
 
 def import_name(path: str) -> Any:
     """Return what `package.module:dotted.name` or, in a file below the root, `tests/test_x.py:dotted.name` names."""
-    module, _, name = path.partition(":")
+    return reduce(getattr, path.partition(":")[2].split("."), imported_module(path))
+
+
+def imported_module(path: str) -> ModuleType:
+    """Return the module of a name."""
+    module = path.partition(":")[0]
     if module.endswith(".py"):
         _allow_neighbours(module)
         module = module_of_file(module)
-    return reduce(getattr, name.split("."), importlib.import_module(module))
+    return importlib.import_module(module)
 
 
 def _allow_neighbours(path: str) -> None:

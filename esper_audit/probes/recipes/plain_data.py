@@ -29,9 +29,10 @@ def encode_value(value: Value) -> Any:
     if isinstance(value, TensorSpec):
         return _encode_tensor(value)
     if isinstance(value, NameSpec):
-        return {"name": value.path}
+        return {"name": value.path, **_encode_given(value)}
     if isinstance(value, CallSpec):
-        return {"call": value.path, **encode_arguments(Arguments(value.args, value.kwargs))}
+        arguments = encode_arguments(Arguments(value.args, value.kwargs))
+        return {"call": value.path, **_encode_given(value), **arguments}
     if isinstance(value, TupleSpec):
         return {"tuple": [encode_value(item) for item in value.items]}
     if isinstance(value, list):
@@ -39,6 +40,11 @@ def encode_value(value: Value) -> Any:
     if isinstance(value, dict):
         return {"dict": {key: encode_value(item) for key, item in value.items()}}
     return value
+
+
+def _encode_given(value: NameSpec | CallSpec) -> dict[str, Any]:
+    given = {name: encode_value(item) for name, item in value.given.items()}
+    return {"given": given} if given else {}
 
 
 def _encode_tensor(spec: TensorSpec) -> dict[str, Any]:
@@ -83,10 +89,10 @@ def decode_value(plain: Any) -> Value:
         rest = {key: plain[key] for key in ("dtype", "low", "high") if key in plain}
         return TensorSpec(tuple(plain["tensor"]), **rest)
     if "name" in plain:
-        return NameSpec(plain["name"])
+        return NameSpec(plain["name"], _decode_given(plain))
     if "call" in plain:
         arguments = decode_arguments(plain)
-        return CallSpec(plain["call"], arguments.args, arguments.kwargs)
+        return CallSpec(plain["call"], arguments.args, arguments.kwargs, _decode_given(plain))
     if "tuple" in plain:
         return TupleSpec(tuple(decode_value(item) for item in plain["tuple"]))
     if "dict" in plain:
@@ -94,6 +100,10 @@ def decode_value(plain: Any) -> Value:
     raise ConfigError(
         f"recipe: unknown kind of value (got {sorted(plain)}, expected tensor, name, call, tuple or dict)"
     )
+
+
+def _decode_given(plain: dict[str, Any]) -> dict[str, Value]:
+    return {name: decode_value(item) for name, item in plain.get("given", {}).items()}
 
 
 def map_names(plain: Any, change: Callable[[str], str]) -> Any:

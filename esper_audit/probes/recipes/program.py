@@ -30,6 +30,7 @@ def program(
         built, body = [], [line.replace("module(CALL)", f"{text.construct}(CALL)") for line in body]
     lines = [
         *sorted({"import torch", *text.imports, *imports}, key=_import_order),
+        *(f"\n\n{definition}\n" for definition in text.definitions),
         "",
         "torch.manual_seed(0)",
         *built,

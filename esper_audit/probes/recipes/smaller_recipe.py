@@ -87,7 +87,7 @@ def _changed_arguments(arguments: Arguments, change: Change) -> Arguments:
 def _changed(value: Value, name: str, change: Change) -> Value:
     if isinstance(value, CallSpec):
         inner = _changed_arguments(Arguments(value.args, value.kwargs), change)
-        return CallSpec(value.path, inner.args, inner.kwargs)
+        return replace(value, args=inner.args, kwargs=inner.kwargs)
     if isinstance(value, TupleSpec):
         return TupleSpec(tuple(_changed(item, name, change) for item in value.items))
     if isinstance(value, list):

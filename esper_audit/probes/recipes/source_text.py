@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 
+from esper_audit.probes.recipes.local_definitions import (
+    definition_at,
+    factory,
+    globals_of,
+    import_of,
+    is_local,
+)
+from esper_audit.probes.recipes.materialise import imported_module
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.values import (
     Arguments,
@@ -26,7 +35,8 @@ class RecipeText:
     """The parts of a program that builds and calls a module.
 
     `inputs` are the lines that assign tensors, `names` their variables, `call` the text of the arguments
-    between the parentheses, and `other_call` the same with tensors drawn anew.
+    between the parentheses, and `other_call` the same with tensors drawn anew. `definitions` are classes and functions
+    that cannot be imported.
     """
 
     construct: str = ""
@@ -35,6 +45,7 @@ class RecipeText:
     other_call: str = ""
     names: list[str] = field(default_factory=list)
     imports: set[str] = field(default_factory=set)
+    definitions: list[str] = field(default_factory=list)
 
 
 def recipe_text(recipe: Recipe) -> RecipeText:
@@ -86,10 +97,10 @@ def value_text(value: Value, text: RecipeText) -> str:
     if isinstance(value, TensorSpec):
         return tensor_text(value)
     if isinstance(value, NameSpec):
-        return _name_text(value.path, text)
+        return _reference_text(value, text)
     if isinstance(value, CallSpec):
         arguments = arguments_text(Arguments(value.args, value.kwargs), text)
-        return f"{_name_text(value.path, text)}({arguments})"
+        return f"{_reference_text(value, text)}({arguments})"
     if isinstance(value, TupleSpec):
         items = [value_text(item, text) for item in value.items]
         return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
@@ -120,6 +131,27 @@ def tensor_text(spec: TensorSpec) -> str:
     scale = spec.high - spec.low
     drawn = f"torch.rand({size or '()'}{kind})" + (f" * {scale:g}" if scale != 1 else "")
     return drawn + (f" + {spec.low:g}" if spec.low else "")
+
+
+def _reference_text(value: NameSpec | CallSpec, text: RecipeText) -> str:
+    """Return how something that is imported is written, and define first what is local to a function."""
+    if not is_local(value.path):
+        return _name_text(value.path, text)
+    module = imported_module(value.path)
+    found = definition_at(str(vars(module)["__file__"]), value.path.partition(":")[2])
+    if found is None:
+        return value.path  # the module could not have been built
+    text.imports.update(import_of(module, name) for name in globals_of(found, value.given))
+    if not value.given and isinstance(found, ast.Lambda):
+        return f"({ast.unparse(found)})"
+    name = "function" if isinstance(found, ast.Lambda) else found.name
+    defined = factory(found, f"make_{name}", value.given) if value.given else found
+    definition = ast.unparse(defined)
+    if definition not in text.definitions:
+        text.definitions.append(definition)
+    return (
+        f"make_{name}({arguments_text(Arguments((), value.given), text)})" if value.given else name
+    )
 
 
 def _name_text(path: str, text: RecipeText) -> str:

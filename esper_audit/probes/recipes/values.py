@@ -29,9 +29,13 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class NameSpec:
-    """Something that is imported: `torch.nn:ReLU`, `torch:float32`, `tests/test_model.py:Model`."""
+    """Something that is imported: `torch.nn:ReLU`, `torch:float32`, `tests/test_model.py:Model`.
+
+    `given` are the variables that something local to a function reads of it.
+    """
 
     path: str
+    given: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class CallSpec:
     path: str
     args: tuple[Value, ...] = ()
     kwargs: Mapping[str, Value] = field(default_factory=dict)
+    given: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

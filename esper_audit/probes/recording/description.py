@@ -17,8 +17,10 @@ from torch.distributions import Distribution
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.measure.output_tree import is_lazy_matrix
+from esper_audit.probes.recipes.local_definitions import is_local
 from esper_audit.probes.recipes.values import CallSpec, NameSpec, NotDescribable, TupleSpec, Value
 from esper_audit.probes.recording.distributions import distribution_arguments, lazy_matrix_call
+from esper_audit.probes.recording.local_objects import local_path_of
 from esper_audit.probes.recording.tensor_values import tensor_value
 
 MOST_ITEMS = 64
@@ -30,7 +32,6 @@ DESCRIPTORS = (
     types.WrapperDescriptorType,
     types.ClassMethodDescriptorType,
 )
-LOCAL = "<locals>"
 CONTAINERS = (nn.Sequential, nn.ModuleList)
 MODULES_OF_FUNCTIONS = (
     "torch",
@@ -112,7 +113,7 @@ def _object(value: Any, inner: Callable[[Any], Value]) -> Value:
     if isinstance(value, enum.Enum):
         return NameSpec(f"{path_of(type(value))}.{value.name}")
     if isinstance(value, type):
-        return NameSpec(path_of(value))
+        return reference_to(value, inner)
     if isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
         return NameSpec(str(value).replace("torch.", "torch:"))
     if isinstance(value, torch.device):
@@ -129,7 +130,8 @@ def _object(value: Any, inner: Callable[[Any], Value]) -> Value:
     if isinstance(value, DESCRIPTORS):
         raise NotDescribable(f"a method of a built-in type, {value.__qualname__}")
     if inspect.isroutine(value):
-        return NameSpec(_path_of_function(value))
+        is_again = isinstance(value, types.FunctionType) and is_local(value.__qualname__)
+        return reference_to(value, inner) if is_again else NameSpec(_path_of_function(value))
     if isinstance(value, Distribution):
         return _distribution(value, inner)
     if is_lazy_matrix(value):
@@ -145,11 +147,17 @@ def _distribution(value: Distribution, inner: Callable[[Any], Value]) -> Value:
     return CallSpec(path_of(kind), (), arguments)
 
 
+def reference_to(value: Any, inner: Callable[[Any], Value]) -> NameSpec:
+    """Return the name of a class or function, with the variables that a local one reads."""
+    if not is_local(value.__qualname__):
+        return NameSpec(path_of(value))
+    path, given = local_path_of(value)
+    return NameSpec(path, {name: inner(item) for name, item in given.items()})
+
+
 def path_of(kind: type) -> str:
     """Return `package.module:Class` of a class that can be imported by it."""
     path = f"{kind.__module__}:{kind.__qualname__}"
-    if LOCAL in kind.__qualname__:
-        raise NotDescribable(f"a class that is local to a function, {kind.__qualname__}")
     if (
         not _is_importable(kind.__module__)
         or _found(kind.__module__, kind.__qualname__) is not kind
@@ -167,10 +175,7 @@ def _path_of_function(function: Any) -> str:
     ):
         if module and _is_importable(module) and _found(module, path) is function:
             return f"{module}:{path}"
-    if "<lambda>" in qualified:
-        raise NotDescribable("a lambda")
-    reason = "is local to another one" if LOCAL in qualified else "cannot be imported"
-    raise NotDescribable(f"a function that {reason}, {qualified}")
+    raise NotDescribable(f"a function that cannot be imported, {qualified}")
 
 
 def _is_importable(module: str) -> bool:
@@ -194,7 +199,7 @@ def _found(module: str, name: str) -> object:
 def _by_constructor(value: Any, inner: Callable[[Any], Value]) -> Value:
     """Return a call of the class of an object with the arguments that its attributes hold."""
     kind = type(value)
-    path = path_of(kind)
+    named = reference_to(kind, inner)
     held = _attributes(value)
     kwargs: dict[str, Value] = {}
     for parameter in _parameters(kind):
@@ -206,7 +211,7 @@ def _by_constructor(value: Any, inner: Callable[[Any], Value]) -> Value:
             continue
         if parameter.default is inspect.Parameter.empty or _is_other(found, parameter.default):
             kwargs[name] = inner(found)
-    return CallSpec(path, (), kwargs)
+    return CallSpec(named.path, (), kwargs, named.given)
 
 
 def _is_other(found: object, default: object) -> bool:

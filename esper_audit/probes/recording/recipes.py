@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -40,10 +40,12 @@ def stored_recipes(
     return {target: _chosen(found[target], origin) for target in sorted(found)}
 
 
-def not_written(recorded: Iterable[Recorded], written: Iterable[str]) -> dict[str, str]:
-    """Return the classes without a recipe, with what could not be written down."""
-    written = frozenset(written)
-    return {one.target: one.reason for one in recorded if one.reason and one.target not in written}
+def not_written(
+    recorded: Iterable[Recorded], written: Collection[str], roles: Roles, root: str
+) -> dict[str, str]:
+    """Return the classes that are not among the written ones, with what could not be written down."""
+    missing = (one for one in recorded if one.reason and _is_production(one, roles, root))
+    return {target: one.reason for one in missing if (target := _target(one)) not in written}
 
 
 def _located(one: Recorded, roles: Roles, root: str) -> Recorded:

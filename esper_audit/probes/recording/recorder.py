@@ -16,8 +16,9 @@ import torch
 from torch import nn
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.recipes.values import Arguments, CallSpec, NotDescribable
-from esper_audit.probes.recording.description import describe, path_of
+from esper_audit.probes.recipes.local_definitions import is_local
+from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, NotDescribable
+from esper_audit.probes.recording.description import describe
 from esper_audit.probes.recording.signature import Recorded, signature_of, unwritten
 
 MOST_DESCRIBED = 60  # calls of a class
@@ -64,7 +65,7 @@ class Recorder:
     def _is_wanted(self, kind: type) -> bool:
         """Return whether a class is recorded, asked once for each."""
         if kind not in self._wanted:
-            self._wanted[kind] = self._is_wanted_class(kind)
+            self._wanted[kind] = not is_local(kind.__qualname__) and self._is_wanted_class(kind)
         return self._wanted[kind]
 
     def _found(self, module: nn.Module) -> CallSpec | str | None:
@@ -92,8 +93,7 @@ class Recorder:
             return  # it is unpickled
         found: CallSpec | str
         try:
-            arguments = self._arguments(args, kwargs)
-            found = CallSpec(path_of(kind), arguments.args, arguments.kwargs)
+            found = self._construction_of(kind, args, kwargs)
         except NotDescribable as problem:
             found = str(problem)
         # An attribute of an argument is foreign code.
@@ -114,6 +114,12 @@ class Recorder:
             key = id(module)
             self._built[key] = (weakref.ref(module, lambda _: self._built.pop(key, None)), found)
             self._copied.add(key)
+
+    def _construction_of(self, kind: type, args: Any, kwargs: Any) -> CallSpec:
+        arguments = self._arguments(args, kwargs)
+        (named,) = self._arguments((kind,), {}).args
+        assert isinstance(named, NameSpec)
+        return CallSpec(named.path, arguments.args, arguments.kwargs, named.given)
 
     def _arguments(self, args: Any, kwargs: Any) -> Arguments:
         self._active.is_describing = True
