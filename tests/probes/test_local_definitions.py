@@ -115,7 +115,9 @@ def test_a_program_defines_what_is_local() -> None:
 
 def test_a_definition_that_is_gone_is_an_error_of_the_recipe() -> None:
     value = NameSpec(f"{__name__}:local_model.<locals>.Gone")
-    with pytest.raises(AttributeError, match=r"no single definition of local_model\.<locals>\.Gone"):
+    with pytest.raises(
+        AttributeError, match=r"no single definition of local_model\.<locals>\.Gone"
+    ):
         materialise(value, torch.Generator())
 
 

@@ -53,6 +53,7 @@ CHECK_SECONDS = 6.0  # of processor time for a class, the most severe contracts 
 OF_SIZE = ("reached-parameters",)  # with fewer layers, what the others would use is not reached
 OF_FUNCTIONS = ("finite-gradients", "inputs-unmodified")
 NOTHING_READ = "nothing-read"
+CONSTANT = "no value of the input reaches the output"
 OWN_ERRORS = "own-attributes"  # checked also where no call runs
 
 
@@ -109,6 +110,7 @@ def check_class(
         r for r in records if r.verdict is Verdict.NOT_APPLICABLE and r.code != NOTHING_READ
     ]
     properties = [f"{r.probe}: {r.message}" for r in by_design]
+    properties += [CONSTANT] if trial.is_constant else []
     problem = length_problem(subject)
     properties += [f"possible: {problem}"] if problem else []
     properties += [f"{NOT_CHECKED}: {', '.join(skipped)}"] if skipped else []

@@ -11,6 +11,7 @@ from torch import nn
 from esper_audit.findings.coverage import STAGES, Stage
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.discovery.failure import TrialFailure, failure_of
+from esper_audit.probes.measure.dependence.value_flow import has_value_flow
 from esper_audit.probes.measure.output_tree import differs, tensors_of
 from esper_audit.probes.measure.parameters.redrawing import redraw
 from esper_audit.probes.recipes.materialise import build_module, draw_call
@@ -24,6 +25,7 @@ from esper_audit.probes.subject.modes import switch_mode
 class TrialResult:
     """The recipe that came furthest, its stage, and the failure that ended the search.
 
+    `is_constant` is set where no value of the input reaches the output, as in a mean that is a parameter.
     `stale` names the known recipe that runs no more.
     """
 
@@ -32,6 +34,7 @@ class TrialResult:
     reason: str = ""
     failure: TrialFailure | None = None
     stale: str = ""
+    is_constant: bool = False
 
     def is_ahead_of(self, other: TrialResult) -> bool:
         """Return whether this one came further."""
@@ -62,7 +65,9 @@ def attempt_call(recipe: Recipe, module: nn.Module) -> TrialResult:
     if not found:
         return TrialResult(recipe, Stage.FED, "fed, but the output holds no tensor")
     if recipe.has_tensors() and not _depends_on_input(recipe, module, outputs):
-        return TrialResult(recipe, Stage.FED, "fed, but the output does not depend on the input")
+        reason = "fed, but the output does not depend on the input"
+        is_constant = not _has_value_flow(recipe, module)
+        return TrialResult(recipe, Stage.FED, reason, is_constant=is_constant)
     return TrialResult(recipe, Stage.RUN)
 
 
@@ -78,6 +83,18 @@ def _depends_on_input(recipe: Recipe, module: nn.Module, outputs: Any) -> bool:
     # Foreign code again; what runs with one input only is not exercised.
     except FAILURES:
         return False
+
+
+def _has_value_flow(recipe: Recipe, module: nn.Module) -> bool:
+    """Return whether values of the input reach the output, or decide what is computed."""
+    args, kwargs = draw_call(recipe)
+    try:
+        switch_mode(module, training=False)
+        with torch.no_grad():
+            return has_value_flow([args, kwargs], lambda: module(*args, **kwargs))
+    # Foreign code again, and an operation may not work under a mode.
+    except FAILURES:
+        return True
 
 
 def _evaluated(recipe: Recipe, module: nn.Module, seed: int) -> Any:
