@@ -58,7 +58,12 @@ def command(
     """
     require_torch()
     # The list of commands, which imports this module, needs no torch.
-    from esper_audit.probes.recipes.recipe_file import merge_recipes, read_recipes, text_of_recipes
+    from esper_audit.probes.recipes.recipe_file import (
+        header_of,
+        merge_recipes,
+        read_recipes,
+        text_of_recipes,
+    )
     from esper_audit.probes.recording.command import run_recorded
     from esper_audit.probes.recording.recipes import not_written, recipes_of
 
@@ -68,7 +73,7 @@ def command(
     roles = Roles(msgspec.structs.asdict(project.config.roles))
     recipes = recipes_of(ran.recorded, roles, project.root)
     if recipes:
-        write_if_changed(path, text_of_recipes(merge_recipes(stored, recipes)))
+        write_if_changed(path, text_of_recipes(merge_recipes(stored, recipes), header_of(path)))
     called = {target for target, found in recipes.items() if found[0].has_call}
     missing = not_written(ran.recorded, called, roles, project.root)
     if not ran.recorded:

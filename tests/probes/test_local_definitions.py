@@ -95,6 +95,43 @@ def test_local_functions_and_lambdas_are_made_again() -> None:
     assert [made_again(one)(2) for one in (times, first, second)] == [36, 5, 6]
 
 
+def branching(*, is_first: bool) -> tuple[Callable[[], int], type]:
+    if is_first:
+
+        def number() -> int:
+            return 1
+
+        class Number:
+            value = 1
+
+            def get(self) -> int:
+                return self.value
+
+        return number, Number
+
+    @torch.no_grad()
+    def number() -> int:  # type: ignore[no-redef]
+        return 2
+
+    class Number:  # type: ignore[no-redef]
+        value = 2
+
+        def get(self) -> int:
+            return self.value
+
+    return number, Number
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_several_definitions_of_a_name_the_one_that_was_used_is_made_again(
+    is_first: bool,
+) -> None:
+    number, kind = branching(is_first=is_first)
+    assert made_again(number)() == number()
+    assert made_again(kind)().get() == kind().get()
+    assert value_of(kind).path.endswith(f".Number:{2 - is_first}")
+
+
 def test_a_program_defines_what_is_local() -> None:
     double = lambda x: x * SCALE  # noqa: E731
     text = program(

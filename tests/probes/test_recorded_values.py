@@ -172,6 +172,8 @@ def test_what_has_a_name_is_written_by_it_and_what_has_none_says_so() -> None:
         (rows[0], "a lambda, .*whose source is not unique"),
         (Sized, "which reads places, size around it"),
         (eval("lambda x: x"), "a lambda, <lambda>, whose source is not unique"),
+        (__file__, "the path of a file or folder of this machine"),
+        ("word " * 17, "a text of 85 characters"),
         (Needy(3), "a Needy, which does not keep its argument width"),
     ):
         with pytest.raises(NotDescribable, match=reason):
@@ -218,6 +220,26 @@ def test_a_class_of_a_test_module_is_written_and_imported_by_its_path(
     finally:
         for name in ("tests.test_model", "beside"):
             sys.modules.pop(name, None)
+
+
+def test_of_signatures_that_differ_in_numbers_alone_the_cheapest_is_written() -> None:
+    def recorded(cost: int, size: int, **build: Any) -> Recorded:
+        call = {"args": [{"tensor": [size, size]}, {"tuple": [size] * size}]}
+        return Recorded("parts:Block", "", {"kwargs": build}, call, cost)
+
+    found = [
+        recorded(5, 3, width=3, mode="a"),
+        recorded(4, 2, width=2, mode="a"),
+        recorded(7, 3, width=3, mode="b"),
+        recorded(6, 3, width=None, mode="a"),
+    ]
+    written = recipes_of(found, Roles(), "/")["parts:Block"]
+    kwargs = [one.recipe.build.kwargs for one in written]
+    assert kwargs == [
+        {"width": 2, "mode": "a"},
+        {"width": None, "mode": "a"},
+        {"width": 3, "mode": "b"},
+    ]
 
 
 def recipe_of(kind: type, *call: Any) -> Recipe:

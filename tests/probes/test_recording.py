@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +16,12 @@ import torch
 import yaml
 from support.audit_runs import Ran, command, write
 
+from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.findings.errors import ConfigError
+from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import (
+    StoredRecipe,
+    header_of,
     merge_recipes,
     read_recipes,
     text_of_recipes,
@@ -235,6 +240,56 @@ def test_what_was_edited_is_kept_and_the_rest_is_renewed(recording: Recording) -
     assert [one.is_untouched for one in merged] == [False, True, True, True]
     assert merged[0].recipe.call.args[0] == {"features": TensorSpec((4, 6), high=1.0)}
     assert text_of_recipes(merge_recipes(merged, recorded)) == text_of_recipes(merged)
+
+
+EDITED = """\
+# Of the models that the shop runs.
+version: 1
+recipes:
+  # needs three features
+  - class: flow.parts:Block
+    origin: recorded
+    build:
+      args: [1]   # one
+  # the small one
+  - {class: flow.parts:Small, build: {args: [2]}}
+  -
+    class: flow.parts:Wrapped
+    build: {args: [3]}
+    # at the end
+"""
+
+
+def test_a_file_that_a_person_wrote_keeps_its_comments_and_layout(tmp_path: Path) -> None:
+    path = tmp_path / "recipes.yaml"
+    path.write_text(EDITED)
+    stored = read_recipes(str(path))
+    recorded = {
+        "flow.parts:Block": [StoredRecipe(Recipe("flow.parts:Block", origin=RecipeOrigin.RECORDED))]
+    }
+    text = text_of_recipes(merge_recipes(stored, recorded), header_of(str(path)))
+    path.write_text(text)
+    block, new, small, wrapped = read_recipes(str(path))
+    assert [one.line for one in (block, new, small, wrapped)] == [5, 9, 15, 17]
+    assert new.is_untouched
+    kept = text.replace(f"{new.text}\n", "")
+    assert kept == textwrap.dedent(EDITED.replace("\n  ", "\n"))
+    assert (
+        text_of_recipes(merge_recipes([block, new, small, wrapped], recorded), header_of(str(path)))
+        == text
+    )
+
+
+def test_a_comment_in_an_entry_keeps_it(recording: Recording) -> None:
+    text = (recording.root / "recipes.yaml").read_text()
+    noted = recording.root / "noted.yaml"
+    noted.write_text(
+        text.replace("- class: flow.parts:Wrapped", "# slow\n- class: flow.parts:Wrapped")
+    )
+    stored = read_recipes(str(noted))
+    assert [one.is_untouched for one in stored] == [True, True, True, False]
+    renewed = {"flow.parts:Wrapped": [StoredRecipe(Recipe("flow.parts:Wrapped"))]}
+    assert "# slow\n" in text_of_recipes(merge_recipes(stored, renewed))
 
 
 def test_probe_uses_the_recipes_before_guesses(recording: Recording) -> None:

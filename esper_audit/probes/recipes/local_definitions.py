@@ -1,7 +1,8 @@
 """Classes and functions that are local to a function, and lambdas: found in the source, and made again.
 
 Such an object has no name to import it by. Its path leads through what is around it, such as
-`tests/test_model.py:Test.test_call.<locals>.Model`. What it reads of variables around it is given.
+`tests/test_model.py:Test.test_call.<locals>.Model`, and has a number where others have its name, `<lambda>:2`.
+What it reads of variables around it is given.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ import __future__
 import ast
 import builtins
 import functools
-import re
 import symtable
 from collections.abc import Collection, Iterator, Mapping
 from types import ModuleType
 from typing import Any, TypeAlias
 
 LOCAL = "<locals>"
-LAMBDA = re.compile(r"<lambda(?::(\d+))?>")  # the number where several are at one place
+LAMBDA = "<lambda>"
 MADE = "made"
 Definition: TypeAlias = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -25,7 +25,7 @@ DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 def is_local(path: str) -> bool:
     """Return whether a path leads into a function, or to a lambda."""
-    return LOCAL in path or "<lambda" in path
+    return LOCAL in path or LAMBDA in path
 
 
 def made_again(module: ModuleType, path: str, given: Mapping[str, Any]) -> Any:
@@ -50,15 +50,18 @@ def definition_at(file: str, path: str) -> Definition | None:
     return None if isinstance(found, ast.Module) else found
 
 
-def lambda_path(file: str, path: str, line: int) -> str:
-    """Return the path of the lambda on a line, with its number if need be, empty unless it is one."""
+def numbered_path(file: str, path: str, line: int) -> str:
+    """Return the path of what is defined around a line, with its number where several have its name.
+
+    It is empty unless there is one.
+    """
     around, _, name = path.rpartition(".")
     scope = _scope_at(file, around)
-    lambdas = _lambdas_in(scope) if scope is not None else []
-    numbers = [number for number, one in enumerate(lambdas, 1) if one.lineno == line]
+    named = [] if scope is None else _named_in(scope, name)
+    numbers = [number for number, one in enumerate(named, 1) if line in _lines_of(one)]
     if len(numbers) != 1:
         return ""
-    last = name if len(lambdas) == 1 else f"<lambda:{numbers[0]}>"
+    last = name if len(named) == 1 else f"{name}:{numbers[0]}"
     return f"{around}.{last}" if around else last
 
 
@@ -89,12 +92,18 @@ def globals_of(definition: Definition, given: Collection[str]) -> list[str]:
 def import_of(module: ModuleType, name: str) -> str:
     """Return the line that imports a global name of a module, as the module does where it can."""
     for node in _tree_of(str(vars(module)["__file__"])).body:
-        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level):
-            for alias in node.names:
-                if (alias.asname or alias.name.partition(".")[0]) == name:
-                    start = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
-                    return f"{start}import {ast.unparse(alias)}"
+        is_absolute = isinstance(node, ast.ImportFrom) and not node.level
+        names = node.names if is_absolute or isinstance(node, ast.Import) else []
+        for alias in names:
+            if (alias.asname or alias.name.partition(".")[0]) == name:
+                return ast.unparse(_with_alias(node, alias))
     return f"from {module.__name__} import {name}"
+
+
+def _with_alias(node: ast.stmt, alias: ast.alias) -> ast.stmt:
+    if isinstance(node, ast.ImportFrom):
+        return ast.ImportFrom(node.module, [alias], 0)
+    return ast.Import([alias])
 
 
 @functools.cache
@@ -104,12 +113,7 @@ def _tree_of(file: str) -> ast.Module:
 
 
 def _name_of(definition: Definition) -> str:
-    return "" if isinstance(definition, ast.Lambda) else definition.name
-
-
-def _lambdas_in(scope: ast.AST) -> list[Definition]:
-    """Return the lambdas of a scope in order, without those inside other definitions."""
-    return [one for one in _definitions_in(scope) if isinstance(one, ast.Lambda)]
+    return LAMBDA if isinstance(definition, ast.Lambda) else definition.name
 
 
 def _definitions_in(scope: ast.AST) -> Iterator[Definition]:
@@ -128,11 +132,21 @@ def _scope_at(file: str, path: str) -> ast.Module | Definition | None:
     for part in path.split("."):
         if part in ("", LOCAL) or found is None:
             continue
-        at_lambda = LAMBDA.fullmatch(part)
-        if at_lambda:
-            named = _lambdas_in(found)
-            named = named[int(at_lambda[1]) - 1 :][:1] if at_lambda[1] else named
-        else:
-            named = [one for one in _definitions_in(found) if _name_of(one) == part]
+        name, _, number = part.partition(":")
+        named = _named_in(found, name)
+        named = named[int(number) - 1 :][:1] if number else named
         found = named[0] if len(named) == 1 else None
     return found
+
+
+def _named_in(scope: ast.AST, name: str) -> list[Definition]:
+    """Return what has a name in a scope, in order."""
+    return [one for one in _definitions_in(scope) if _name_of(one) == name]
+
+
+def _lines_of(definition: Definition) -> range:
+    """Return the lines of a definition, for a function or lambda those on which its code may begin."""
+    decorators = [] if isinstance(definition, ast.Lambda) else definition.decorator_list
+    first = min(node.lineno for node in (definition, *decorators))
+    last = definition.end_lineno if isinstance(definition, ast.ClassDef) else definition.lineno
+    return range(first, (last or first) + 1)

@@ -1,7 +1,7 @@
 """The file `recipes.yaml`: reading, merging with what was recorded, writing.
 
 An entry is one recipe. The digest of a recorded entry is that of its content when it was written: an entry
-whose content has another one was edited, and is kept.
+whose content has another one, or that has a comment, was edited. It is kept as it is written.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from esper_audit.findings.coverage import RecipeOrigin
@@ -22,6 +25,8 @@ from esper_audit.text.phrases import did_you_mean
 VERSION = 1
 DIGEST_LENGTH = 8
 KEYS = ("class", "origin", "build", "call", "batch", "digest")
+COMMENT = re.compile(r"(^|\s)#")
+ENTRY = re.compile(r"^-(\s|$)", re.MULTILINE)
 HEADER = """\
 # How module classes are built and called. `esper-audit record -- COMMAND` writes it and keeps the entries
 # that were edited; `esper-audit probe` tries these recipes first. See docs/discovery.md.
@@ -30,7 +35,7 @@ HEADER = """\
 
 @dataclass(frozen=True)
 class StoredRecipe:
-    """A recipe of the file with its line.
+    """A recipe of the file with its line and text.
 
     A declared one may leave out how to build or how to call.
     """
@@ -40,11 +45,13 @@ class StoredRecipe:
     has_call: bool = True
     digest: str = ""
     line: int = 0
+    text: str = ""
 
     @property
     def is_untouched(self) -> bool:
         """Return whether the entry is as `record` wrote it."""
-        return self.recipe.origin is RecipeOrigin.RECORDED and self.digest == digest_of(self)
+        is_recorded = self.recipe.origin is RecipeOrigin.RECORDED and self.digest == digest_of(self)
+        return is_recorded and not COMMENT.search(self.text)
 
     @property
     def is_call_site(self) -> bool:
@@ -68,7 +75,8 @@ def read_recipes(path: str) -> list[StoredRecipe]:
     import yaml
 
     with open(path, encoding="utf-8") as file:
-        loader = yaml.CSafeLoader(file.read())
+        text = file.read()
+    loader = yaml.CSafeLoader(text)
     try:
         root = loader.get_single_node()
         plain = loader.construct_document(root) if root is not None else {}
@@ -79,8 +87,22 @@ def read_recipes(path: str) -> list[StoredRecipe]:
     finally:
         loader.dispose()
     entries = _entries(plain, path)
-    lines = _lines_of(root, len(entries))
-    return [_decoded(one, f"{path}:{line}", line) for one, line in zip(entries, lines, strict=True)]
+    nodes = _nodes_of(root, len(entries))
+    decoded = [
+        _decoded(one, path, node.start_mark.line + 1)
+        for one, node in zip(entries, nodes, strict=True)
+    ]
+    texts = _texts_of(text.splitlines(), nodes)
+    return [replace(one, text=own) for one, own in zip(decoded, texts, strict=True)]
+
+
+def header_of(path: str) -> str:
+    """Return the comment at the start of a file, that of a new file if there is none."""
+    if not os.path.isfile(path):
+        return HEADER
+    with open(path, encoding="utf-8") as file:
+        found = "".join(takewhile(lambda line: line.startswith("#"), file))
+    return found or HEADER
 
 
 def _entries(plain: object, path: str) -> list[Any]:
@@ -95,15 +117,34 @@ def _entries(plain: object, path: str) -> list[Any]:
     return entries
 
 
-def _lines_of(root: Any, count: int) -> list[int]:
-    """Return the line of each entry, from the nodes of the document."""
+def _nodes_of(root: Any, count: int) -> list[Any]:
+    """Return the node of each entry."""
     for key, value in root.value if root is not None else ():
         if key.value == "recipes" and count:
-            return [item.start_mark.line + 1 for item in value.value]
+            return [*value.value]
     return []
 
 
-def _decoded(plain: object, place: str, line: int) -> StoredRecipe:
+def _texts_of(lines: Sequence[str], nodes: Sequence[Any]) -> list[str]:
+    """Return the text of each entry with the comments above it, empty where entries share a line."""
+    firsts = [_first_line(lines, node.start_mark.line) for node in nodes]
+    ends = [*firsts[1:], *(node.end_mark.line + (node.end_mark.column > 0) for node in nodes[-1:])]
+    texts = [
+        textwrap.dedent("\n".join(lines[first:end])).strip()
+        for first, end in zip(firsts, ends, strict=True)
+    ]
+    return [text if ENTRY.search(text) else "" for text in texts]
+
+
+def _first_line(lines: Sequence[str], line: int) -> int:
+    """Return where an entry begins: at the comments above it."""
+    while line and re.match(r"\s*(#.*|-)?$", lines[line - 1]):
+        line -= 1
+    return line
+
+
+def _decoded(plain: object, path: str, line: int) -> StoredRecipe:
+    place = f"{path}:{line}"
     if not isinstance(plain, dict) or not isinstance(plain.get("class"), str):
         raise ConfigError(f"{place}: a recipe needs a class (expected class: package.module:Class)")
     for key in plain:
@@ -149,10 +190,13 @@ def merge_recipes(
     return sorted([*kept, *new], key=lambda one: one.recipe.target)
 
 
-def text_of_recipes(recipes: Iterable[StoredRecipe]) -> str:
-    """Return the text of the file: one entry after the other, one line for each key."""
-    lines = [HEADER.rstrip(), f"version: {VERSION}", "recipes:"]
+def text_of_recipes(recipes: Iterable[StoredRecipe], header: str = HEADER) -> str:
+    """Return the text of the file: one entry after the other, a new one with one line for each key."""
+    lines = [header.rstrip(), f"version: {VERSION}", "recipes:"]
     for one in recipes:
+        if one.text:
+            lines.append(one.text)
+            continue
         plain = _content(one)
         if one.recipe.origin is RecipeOrigin.RECORDED:
             plain["digest"] = one.digest or digest_of(one)

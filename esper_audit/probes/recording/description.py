@@ -6,6 +6,7 @@ import contextlib
 import enum
 import functools
 import inspect
+import os
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from esper_audit.probes.recording.local_objects import local_path_of
 from esper_audit.probes.recording.tensor_values import tensor_value
 
 MOST_ITEMS = 64
-MOST_CHARACTERS = 200
+MOST_CHARACTERS = 80  # a longer text is data
 DEEPEST = 6
 # Methods of built-in types, which have no module.
 DESCRIPTORS = (
@@ -69,6 +70,8 @@ def _literal(value: Any) -> Value:
     if isinstance(value, str):
         if len(value) > MOST_CHARACTERS:
             raise NotDescribable(f"a text of {len(value)} characters")
+        if os.path.isabs(value) and os.path.exists(value):
+            raise NotDescribable("the path of a file or folder of this machine")
         return str(value)
     plain: Value = value
     return plain

@@ -13,7 +13,7 @@ from esper_audit.probes.recipes.local_definitions import (
     Definition,
     definition_at,
     globals_of,
-    lambda_path,
+    numbered_path,
 )
 from esper_audit.probes.recipes.values import NotDescribable
 
@@ -34,7 +34,7 @@ def local_path_of(value: Any) -> tuple[str, dict[str, Any]]:
         raise NotDescribable(f"{name}, which has no file")
     file = str(vars(module)["__file__"])
     path = _path_in(value, file)
-    found = definition_at(file, path)
+    found = definition_at(file, path) if path else None
     if found is None:
         raise NotDescribable(f"{name}, whose source is not unique")
     given = _given(value, found, vars(module))
@@ -47,9 +47,11 @@ def local_path_of(value: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _path_in(value: Any, file: str) -> str:
+    """Return the path of a local object in its file, empty if it is not clear."""
     path = str(value.__qualname__)
-    is_lambda = value.__name__ == LAMBDA
-    return lambda_path(file, path, value.__code__.co_firstlineno) if is_lambda else path
+    lines = [function.__code__.co_firstlineno for function in _functions_of(value)]
+    own = [numbered_path(file, path, line) for line in lines]
+    return next(filter(None, own), path if isinstance(value, type) else "")
 
 
 def _given(value: Any, found: Definition, known: Mapping[str, Any]) -> dict[str, Any]:

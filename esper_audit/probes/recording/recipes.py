@@ -12,7 +12,7 @@ from esper_audit.probes.recipes.plain_data import decode_arguments, map_names
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.recipe_file import StoredRecipe
 from esper_audit.probes.recipes.values import Arguments
-from esper_audit.probes.recording.signature import Recorded
+from esper_audit.probes.recording.signature import Recorded, structure_of
 from esper_audit.project.file_roles import Role, Roles
 from esper_audit.project.import_root import import_root, module_name
 from esper_audit.project.installed_files import is_installed
@@ -87,9 +87,11 @@ def _is_production(one: Recorded, roles: Roles, root: str) -> bool:
 def _chosen(recorded: list[Recorded], origin: RecipeOrigin) -> list[StoredRecipe]:
     called = [one for one in recorded if one.call is not None]
     ordered = sorted(
-        called or recorded[:1], key=lambda one: (one.cost, repr(one.build), repr(one.call))
+        called or recorded, key=lambda one: (one.cost, repr(one.build), repr(one.call))
     )
-    distinct = {repr((one.build, one.call)): one for one in ordered}
+    distinct: dict[str, Recorded] = {}
+    for one in ordered:
+        distinct.setdefault(structure_of(one), one)
     return [_stored(one, origin) for one in [*distinct.values()][:MOST_WRITTEN]]
 
 

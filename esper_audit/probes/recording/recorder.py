@@ -19,10 +19,10 @@ from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.recipes.local_definitions import is_local
 from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, NotDescribable
 from esper_audit.probes.recording.description import describe
-from esper_audit.probes.recording.signature import Recorded, signature_of, unwritten
+from esper_audit.probes.recording.signature import Recorded, signature_of, structure_of, unwritten
 
 MOST_DESCRIBED = 60  # calls of a class
-MOST_KEPT = 4  # distinct signatures of a class, the cheapest
+MOST_KEPT = 4  # signatures of a class that differ in more than numbers, the cheapest
 COPIERS = frozenset(
     {"__newobj__", "__newobj_ex__", "_reconstruct", "__deepcopy__", "__copy__", "__reduce_ex__"}
 )
@@ -199,9 +199,10 @@ class Recorder:
         except FAILURES as error:
             one = unwritten(kind, f"an error of the recording, {type(error).__name__}: {error}")
         kept = self._kept.setdefault((kind, call is None), {})
-        key = repr((one.build, one.call, one.reason))
+        key = structure_of(one)
         rivals = sorted(kept.values())
-        if key in kept or (len(rivals) >= MOST_KEPT and one.cost >= rivals[MOST_KEPT - 1]):
+        most = kept.get(key, rivals[MOST_KEPT - 1] if len(rivals) >= MOST_KEPT else None)
+        if most is not None and one.cost >= most:
             return
         kept[key] = one.cost
         self._keep(one)

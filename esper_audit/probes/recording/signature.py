@@ -33,6 +33,23 @@ class Recorded(msgspec.Struct, frozen=True):
     files: dict[str, str] = {}
 
 
+def structure_of(one: Recorded) -> str:
+    """Return what distinguishes a signature from others but for numbers and sizes."""
+    return repr((_structure(one.build), _structure(one.call), one.reason))
+
+
+def _structure(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        if "tensor" in plain:
+            return ("tensor", len(plain["tensor"]), plain.get("dtype"))
+        return {key: _structure(item) for key, item in plain.items()}
+    if isinstance(plain, list):
+        parts = [_structure(item) for item in plain]
+        return parts[:1] if all(part == parts[0] for part in parts) else parts
+    is_number = isinstance(plain, (int, float)) and not isinstance(plain, bool)
+    return "number" if is_number else plain
+
+
 def signature_of(
     module: nn.Module, found: CallSpec | str, call: Arguments | str | None
 ) -> Recorded:

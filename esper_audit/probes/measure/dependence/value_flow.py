@@ -51,7 +51,7 @@ class _ValueFlow(TorchDispatchMode):
 
     def has_reached(self, tensor: Tensor) -> bool:
         """Return whether a tensor holds what was computed of the values."""
-        return tensor.untyped_storage()._cdata in self._reached  # noqa: SLF001  # its identity
+        return tensor.untyped_storage()._cdata in self._reached  # noqa: SLF001 - its identity
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -70,4 +70,4 @@ class _ValueFlow(TorchDispatchMode):
 
     def _reach(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
-        self._reached[storage._cdata] = storage  # noqa: SLF001
+        self._reached[storage._cdata] = storage  # noqa: SLF001 - its identity
