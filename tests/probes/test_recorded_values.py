@@ -150,6 +150,10 @@ def test_another_square_is_a_plain_tensor(tensor: Tensor) -> None:
     assert isinstance(value_of(tensor), TensorSpec)
 
 
+def test_a_size_is_a_size_again() -> None:
+    assert isinstance(drawn_again(torch.Size([2, 3])), torch.Size)
+
+
 def local_function(x: Tensor) -> Tensor:
     return x
 
@@ -239,6 +243,20 @@ def test_of_signatures_that_differ_in_numbers_alone_the_cheapest_is_written() ->
         {"width": 2, "mode": "a"},
         {"width": None, "mode": "a"},
         {"width": 3, "mode": "b"},
+    ]
+
+
+def test_a_signature_without_parts_of_tests_comes_first() -> None:
+    fake, real = ({"args": [{"call": f"{module}:Act"}]} for module in ("fakes", "parts"))
+    files = {"fakes": "/x/tests/test_fakes.py", "parts": "/x/parts.py"}
+    found = [
+        Recorded("parts:Block", "/x/parts.py", build, {}, cost, files=files)
+        for cost, build in ((1, fake), (9, real))
+    ]
+    written = recipes_of(found, Roles(), "/x")["parts:Block"]
+    assert [one.recipe.build.args[0] for one in written] == [
+        CallSpec("parts:Act"),
+        CallSpec("tests/test_fakes.py:Act"),
     ]
 
 

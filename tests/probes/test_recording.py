@@ -210,7 +210,8 @@ def test_classes_of_a_script_are_recorded_as_they_are_imported(
     write(tmp_path, {"flow/__init__.py": "", "flow/parts.py": PARTS, "train.py": STARTED})
     ran = command("record", "--", sys.executable, "train.py")
     assert ran.status == 0, ran.err
-    wrapped, net = Recording(tmp_path, ran).recipes
+    sine, wrapped, net = Recording(tmp_path, ran).recipes
+    assert sine["build"] == {"args": [{"name": "math:sin"}]}
     assert wrapped["build"] == {"args": [{"call": "train.py:Net", "args": [3, "second"]}]}
     assert (net["class"], net["build"]) == ("train:Net", {"kwargs": {"width": 5, "name": "first"}})
 

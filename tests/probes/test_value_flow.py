@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -53,6 +54,20 @@ class Masked(nn.Module):
 )
 def test_values_are_followed_to_the_output(call: Any, is_reached: bool) -> None:
     assert has_value_flow([VALUES], lambda: call(VALUES)) is is_reached
+
+
+def test_values_reach_an_output_that_is_computed_when_it_is_read() -> None:
+    class Lazy(Mapping[str, Tensor]):
+        def __getitem__(self, key: str) -> Tensor:
+            return VALUES * 2
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(["y"])
+
+        def __len__(self) -> int:
+            return 1
+
+    assert has_value_flow([VALUES], Lazy)
 
 
 def test_values_in_an_object_that_is_not_looked_into_may_reach_the_output() -> None:

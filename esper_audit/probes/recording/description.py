@@ -96,7 +96,9 @@ def _sequence(value: Any, inner: Callable[[Any], Value]) -> Value:
     items = [inner(item) for item in value]
     if isinstance(value, list):
         return items
-    if type(value) is tuple or isinstance(value, torch.Size):
+    if isinstance(value, torch.Size):
+        return CallSpec("torch:Size", (items,))
+    if type(value) is tuple:
         return TupleSpec(tuple(items))
     return CallSpec(path_of(type(value)), tuple(items))
 

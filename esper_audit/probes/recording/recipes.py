@@ -19,6 +19,7 @@ from esper_audit.project.installed_files import is_installed
 
 MOST_WRITTEN = 3  # of a class
 SCRIPT = "__main__"
+IN_FILE = ".py:"  # in a path to what a test or script defines
 
 
 def recipes_of(
@@ -86,13 +87,17 @@ def _is_production(one: Recorded, roles: Roles, root: str) -> bool:
 
 def _chosen(recorded: list[Recorded], origin: RecipeOrigin) -> list[StoredRecipe]:
     called = [one for one in recorded if one.call is not None]
-    ordered = sorted(
-        called or recorded, key=lambda one: (one.cost, repr(one.build), repr(one.call))
-    )
+    ordered = sorted(called or recorded, key=_preference)
     distinct: dict[str, Recorded] = {}
     for one in ordered:
         distinct.setdefault(structure_of(one), one)
     return [_stored(one, origin) for one in [*distinct.values()][:MOST_WRITTEN]]
+
+
+def _preference(one: Recorded) -> tuple[bool, int, str, str]:
+    """Return the order of signatures: parts of tests last, whose faults would be found, then by cost."""
+    build, call = repr(one.build), repr(one.call)
+    return IN_FILE in build + call, one.cost, build, call
 
 
 def _stored(one: Recorded, origin: RecipeOrigin) -> StoredRecipe:

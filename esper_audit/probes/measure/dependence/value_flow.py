@@ -26,8 +26,8 @@ def has_value_flow(given: Any, call: Callable[[], Any]) -> bool:
         return True
     flow = _ValueFlow(tensors_of(given))
     with flow:
-        output = call()
-    return flow.is_decided or any(map(flow.has_reached, tensors_of(output)))
+        outputs = tensors_of(call())  # computes what is lazy
+    return flow.is_decided or any(map(flow.has_reached, outputs))
 
 
 def _is_followed(tree: Any) -> bool:
