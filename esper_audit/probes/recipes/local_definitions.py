@@ -92,9 +92,10 @@ def globals_of(definition: Definition, given: Collection[str]) -> list[str]:
 def import_of(module: ModuleType, name: str) -> str:
     """Return the line that imports a global name of a module, as the module does where it can."""
     for node in _tree_of(str(vars(module)["__file__"])).body:
-        is_absolute = isinstance(node, ast.ImportFrom) and not node.level
-        names = node.names if is_absolute or isinstance(node, ast.Import) else []
-        for alias in names:
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
+        is_relative = isinstance(node, ast.ImportFrom) and bool(node.level)
+        for alias in [] if is_relative else node.names:
             if (alias.asname or alias.name.partition(".")[0]) == name:
                 return ast.unparse(_with_alias(node, alias))
     return f"from {module.__name__} import {name}"

@@ -39,11 +39,11 @@ def _is_followed(tree: Any) -> bool:
     return False
 
 
-class _ValueFlow(TorchDispatchMode):
+class _ValueFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
     """Follows the values of tensors from storage to storage."""
 
     def __init__(self, given: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own
         self._reached: dict[int, UntypedStorage] = {}  # kept, so that no address is used again
         self.is_decided = False
         for tensor in given:
