@@ -218,6 +218,7 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(EncoderLayer, IDS, MASK))
     yield sound(discovered(PackedGru, SEQUENCES, LENGTHS))
     yield sound(discovered(RelativeLengths, SEQUENCES, RATIOS))
+    yield sound(discovered(RelativeLengths, SEQUENCES, LENGTHS))
     yield sound(discovered(HiddenPatches, SEQUENCES, MASK))
     yield sound(discovered(AttentionToNeighbours, SEQUENCES, MASK))
     yield broken(discovered(Unpacked, SEQUENCES, LENGTHS), "padding")

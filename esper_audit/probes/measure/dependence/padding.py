@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from esper_audit.probes.measure.execution.precise_run import PreciseRun, cast_tr
 from esper_audit.probes.measure.output_tree import named_tensors
 from esper_audit.probes.recipes.materialise import CallArguments, import_name
 from esper_audit.probes.recipes.subject import Discovered
-from esper_audit.probes.recipes.values import TensorSpec, tensors_in
+from esper_audit.probes.recipes.values import TensorSpec, Value, map_arguments, tensors_in
 
 PADDING_MASK = re.compile(
     r"(.*_)?(key_)?pad(ding)?_?mask|(encoder_)?attention_mask|key_mask|token_mask"
@@ -82,6 +83,25 @@ class Padding:
 
     def gap(self, run: PreciseRun, side: str, kept: bool) -> float | None:
         """Return how much the kept outputs change with the excluded positions, in tolerances.
+
+        Whole numbers may stand for shares of the positions, if the module takes them so.
+        """
+        found = self._gap(run, side, kept)
+        if found is None or found <= 1.0 or not self.is_lengths or self.is_ratio:
+            return found
+        numbers = count()
+
+        def as_ratio(spec: TensorSpec) -> Value:
+            return replace(spec, dtype="float32") if next(numbers) == self.mask_number else spec
+
+        recipe = self.subject.recipe
+        recipe = replace(recipe, call=map_arguments(recipe.call, as_ratio))
+        other = replace(self, subject=replace(self.subject, recipe=recipe), is_ratio=True)
+        in_shares = other.gap(run, side, kept)
+        return in_shares if in_shares is not None and in_shares <= 1.0 else found
+
+    def _gap(self, run: PreciseRun, side: str, kept: bool) -> float | None:
+        """Return what `gap` returns for the lengths as they are.
 
         None if the module refuses the mask, or no output has the positions, or the samples alone where the
         end is excluded: a sample that is read at its first position needs that one.
