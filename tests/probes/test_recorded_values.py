@@ -13,6 +13,7 @@ from torch import Tensor, distributions, nn
 
 from esper_audit.findings.coverage import Stage
 from esper_audit.findings.probe_record import Verdict
+from esper_audit.probes.catalogue.complete_state import CompleteState
 from esper_audit.probes.catalogue.followed_device import FollowedDevice
 from esper_audit.probes.catalogue.inputs_unmodified import InputsUnmodified
 from esper_audit.probes.discovery.trial import attempt_call
@@ -287,6 +288,29 @@ def test_a_module_that_overwrites_what_a_distribution_is_made_of_is_found() -> N
     record = measure_unit(Unit(subject, BIRTH, InputsUnmodified(), ()))
     assert record.verdict is Verdict.FAIL
     assert "loc" in str(record.witness)
+
+
+class Masked(nn.Module):
+    """Keeps as many features as its mask has."""
+
+    kept: Tensor
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("kept", mask.nonzero())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.kept[:, 0]]
+
+
+def test_each_construction_of_a_module_is_given_the_same_tensors() -> None:
+    mask, x = TensorSpec((9,), "int64", 0, 2), TensorSpec((2, 9))
+    recipe = Recipe(f"{__name__}:Masked", Arguments((mask,)), Arguments((x,)))
+    record = measure_unit(Unit(subject_by_recipe(recipe), BIRTH, CompleteState(), ()))
+    assert record.verdict is Verdict.PASS
+    text = program(recipe, ["other = BUILD"])
+    assert "argument = torch.randint(0, 2, (9,))\nmodule = Masked(argument).eval()" in text
+    assert "other = Masked(argument)" in text
 
 
 def test_a_program_makes_a_distribution_once() -> None:

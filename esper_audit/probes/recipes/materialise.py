@@ -41,10 +41,10 @@ class FunctionModule(nn.Module):
 
 
 def build_module(recipe: Recipe) -> nn.Module:
-    """Return a new module by the recipe."""
+    """Return a new module by the recipe, whose arguments are the same each time."""
     if recipe.is_function:
         return FunctionModule(import_name(recipe.target))
-    args, kwargs = materialise_arguments(recipe.build, torch.default_generator)
+    args, kwargs = materialise_arguments(recipe.build, torch.Generator().manual_seed(0))
     module: nn.Module = import_name(recipe.target)(*args, **kwargs)
     return module
 

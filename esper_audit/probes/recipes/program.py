@@ -25,7 +25,8 @@ def program(
     """
     text = recipe_text(recipe)
     drawn = [(line.partition(" = ")[0], line) for line in text.inputs]
-    built = [f"module = {text.construct}" + (f".{mode}()" if mode else "")]
+    construct = f"module = {text.construct}" + (f".{mode}()" if mode else "")
+    built = [*text.arguments, construct]
     if recipe.is_function:
         built, body = [], [line.replace("module(CALL)", f"{text.construct}(CALL)") for line in body]
     lines = [

@@ -34,12 +34,14 @@ INPUTS = ("x", "y", "z", "w")
 class RecipeText:
     """The parts of a program that builds and calls a module.
 
-    `inputs` are the lines that assign tensors, `names` their variables, `call` the text of the arguments
-    between the parentheses, and `other_call` the same with tensors drawn anew. `definitions` are classes and functions
-    that cannot be imported.
+    `arguments` are the lines that assign tensors of the constructor, `inputs` those of the call. `names`
+    are the variables of the call, `call` is the text of its arguments between the parentheses, and
+    `other_call` the same with tensors drawn anew. `definitions` are classes and functions that cannot be
+    imported.
     """
 
     construct: str = ""
+    arguments: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     call: str = ""
     other_call: str = ""
@@ -52,7 +54,8 @@ def recipe_text(recipe: Recipe) -> RecipeText:
     """Return the text of a recipe."""
     text = RecipeText()
     name = _name_text(recipe.target, text)
-    built = f"{name}({arguments_text(recipe.build, text)})"
+    build = map_arguments(recipe.build, lambda spec: _argument_variable(spec, text))
+    built = f"{name}({arguments_text(build, text)})"
     text.construct = name if recipe.is_function else built
     text.other_call = arguments_text(recipe.call, text)
     given = map_arguments(recipe.call, lambda spec: _variable(spec, text))
@@ -65,6 +68,13 @@ def recipe_text(recipe: Recipe) -> RecipeText:
     )
     text.call = arguments_text(given, text)
     return text
+
+
+def _argument_variable(spec: TensorSpec, text: RecipeText) -> NameSpec:
+    """Return the name of a new variable that holds a tensor for each construction of the module."""
+    name = f"argument{len(text.arguments) or ''}"
+    text.arguments.append(f"{name} = {tensor_text(spec)}")
+    return NameSpec(f"builtins:{name}")
 
 
 def _variable(spec: TensorSpec, text: RecipeText) -> NameSpec:
