@@ -121,11 +121,10 @@ class IndependentRows(UniversalProbe):
 
 def _may_be_time_first(subject: Discovered, module: nn.Module) -> bool:
     """Return whether the first axis may be time: `batch_first=False`, or a sequence and no layer of pictures."""
-    if vars(module).get("batch_first") is False:
-        return True
-    rank = len(tensors_in(subject.recipe.call)[0].shape)
+    is_sequence = len(tensors_in(subject.recipe.call)[0].shape) == SEQUENCE_RANK
     kinds = {type(leaf).__name__ for leaf in module.modules()}
-    return rank == SEQUENCE_RANK and not any(map(BATCH_FIRST_LAYERS.match, kinds))
+    is_time = is_sequence and not any(map(BATCH_FIRST_LAYERS.match, kinds))
+    return is_time or vars(module).get("batch_first") is False
 
 
 def _gap(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> float:

@@ -211,7 +211,8 @@ class Recorder:
 @contextlib.contextmanager
 def outside_of_modes() -> Iterator[None]:
     """Read tensors such that modes of the command, which may count operations, see none of it."""
-    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():  # noqa: SLF001  # torch has no public names
+    # esper-audit: allow private-torch-api -- torch has no public names for these two
+    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():  # noqa: SLF001  # as above
         yield
 
 

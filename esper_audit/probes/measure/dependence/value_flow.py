@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, UntypedStorage
 from torch.distributions import Distribution
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from esper_audit.probes.measure.output_tree import parts_of, tensors_of
 
@@ -59,9 +58,9 @@ class _ValueFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         """Call an operation, and note its output if values reach it."""
         output = function(*args, **(kwargs or {}))
         name = str(function.overloadpacket.__name__)
-        read = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        read = tensors_of((args, kwargs or {}))
         if name not in OF_THE_SHAPE and any(map(self.has_reached, read)):
-            for leaf in tree_leaves(output):
+            for leaf in output if isinstance(output, (list, tuple)) else [output]:
                 if isinstance(leaf, Tensor):
                     self._reach(leaf)
                 else:  # a number that the program may branch on
