@@ -109,23 +109,6 @@ def test_a_package_that_hangs_at_import_ends_by_itself(modules: Path) -> None:
     assert time.monotonic() - started < GRACE_SECONDS  # or it was the caller that lost patience
 
 
-COLLECTING = """
-import gc
-
-at_import = gc.isenabled()
-
-def is_collecting():
-    return [at_import, gc.isenabled()]
-"""
-
-
-def test_the_garbage_collector_waits_for_trusted_imports_only(tmp_path: Path) -> None:
-    (tmp_path / "collecting.py").write_text(COLLECTING)
-    with Sandbox(("collecting",), search_path=[str(tmp_path)], limits=LIMITS) as running:
-        (outcome,) = running.run([Job("one", "collecting:is_collecting")])
-    assert outcome.ending == Returned([False, True])
-
-
 SPIN = """
 import time
 

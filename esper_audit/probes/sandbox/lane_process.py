@@ -104,14 +104,13 @@ def serve(connection: socket.socket) -> None:
 def _preload(setup: LaneSetup) -> str:
     """Import the user's packages and return the first problem, else an empty text.
 
-    A crash or a hang, which SIGALRM ends, costs only this lane. The garbage collector waits until the end.
+    A crash or a hang, which SIGALRM ends, costs only this lane.
     """
     if not (setup.packages or setup.prepared):
         return ""
     apply_limits(setup.limits, for_good=False)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, setup.limits.seconds + THREAD_SECONDS)
-    gc.disable()
     for package in setup.packages:
         try:
             load_module(package)
@@ -124,11 +123,9 @@ def _preload(setup: LaneSetup) -> str:
             load_function(job.function)(**job.arguments)
         except BaseException as error:  # noqa: BLE001 - each job repeats it and reports what it raises
             return f"{job.name}: " + "".join(traceback.format_exception_only(error)).strip()
-    gc.collect()
     signal.setitimer(signal.ITIMER_REAL, 0)
     limit_torch_threads()
     gc.freeze()
-    gc.enable()
     return ""
 
 
