@@ -18,7 +18,6 @@ from esper_audit.probes.measure.output_tree import DIFFERENT, cloned, differs, f
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
-from esper_audit.probes.recipes.values import is_drawn, leaves_of
 from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.universal import UniversalProbe
 from esper_audit.text.phrases import quoted
@@ -38,7 +37,7 @@ class CompleteState(UniversalProbe):
     layers that is not registered are lost without an error. The loaded model is another model.
 
     Quiet: only behaviour is compared, so that what can be computed again is no loss. A module whose output
-    is random in eval mode cannot be compared, nor a fresh module where each is given tensors.
+    is random in eval mode cannot be compared.
 
     Tickets: real code
     """
@@ -75,11 +74,8 @@ class CompleteState(UniversalProbe):
         except FAILURES as error:
             yield Reading("refused", 1.0, {"error": quoted(f"{type(error).__name__}: {error}")})
             return
-        if not any(
-            map(is_drawn, leaves_of(subject.recipe.build))
-        ):  # else it was given other tensors
-            path = first_difference(first, cloned(subject.evaluate(fresh, call(), OTHER_STREAM)))
-            yield Reading("output", float(bool(path)), {DIFFERENT: path} if path else {})
+        path = first_difference(first, cloned(subject.evaluate(fresh, call(), OTHER_STREAM)))
+        yield Reading("output", float(bool(path)), {DIFFERENT: path} if path else {})
         yield from self._copied(subject, saved, first)
 
     @staticmethod
