@@ -7,7 +7,7 @@ import re
 
 from torch import nn
 
-from esper_audit.probes.recipes.materialise import import_name
+from esper_audit.probes.recipes.argument_names import forward_parameters, named_arguments
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import TensorSpec
 from esper_audit.probes.subject.class_source import is_own_module
@@ -49,9 +49,10 @@ def reason_to_mix(module: nn.Module, documentation: str) -> str:
 
 def takes_numbers(subject: Discovered) -> bool:
     """Return whether an argument that is a tensor in the call is annotated as numbers, which no sample has."""
-    forward = import_name(subject.recipe.target).forward
-    names = [*inspect.signature(forward).parameters.values()][1:]
-    given = dict(zip([one.name for one in names], subject.recipe.call.args, strict=False))
-    given |= subject.recipe.call.kwargs
-    texts = [str(one.annotation) for one in names if isinstance(given.get(one.name), TensorSpec)]
+    given = dict(named_arguments(subject.recipe))
+    texts = [
+        str(one.annotation)
+        for one in forward_parameters(subject.recipe)
+        if isinstance(given.get(one.name), TensorSpec)
+    ]
     return any(NUMBERS.search(text) and "Tensor" not in text for text in texts)

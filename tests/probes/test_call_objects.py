@@ -321,9 +321,29 @@ class Trapezoid(nn.Module):
         return x / self.span
 
 
+class Full(nn.Module):
+    """Takes more memory than there is at the size that it defaults to."""
+
+    def __init__(self, hidden_dim: int = 4096) -> None:
+        super().__init__()
+        self.side = hidden_dim
+        self.is_full = True
+        self.is_ready = False
+        self._allocate()
+
+    def _allocate(self) -> None:
+        if self.side > 512:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+        self.scale = nn.Parameter(torch.ones(self.side))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean() * self.scale
+
+
 @pytest.mark.parametrize(
     "kind",
     [
+        Full,
         Trapezoid,
         Plural,
         Flattened,

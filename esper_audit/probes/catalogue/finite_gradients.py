@@ -20,11 +20,11 @@ from esper_audit.probes.measure.execution.input_edges import (
     ORDINARY,
     InputEdge,
     leaves_at,
-    named_specs,
 )
 from esper_audit.probes.measure.output_tree import named_tensors
 from esper_audit.probes.measure.parameters.gradients import backward
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
+from esper_audit.probes.recipes.argument_names import named_specs
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text, tensor_text
 from esper_audit.probes.recipes.subject import Discovered
@@ -96,7 +96,7 @@ class FiniteGradients(UniversalProbe):
     ) -> tuple[str, str]:
         """Return a program that looks at the gradients."""
         edge = next(one for one in (ORDINARY, *EDGES) if one.name == witness["inputs"])
-        names, specs = recipe_text(subject.recipe).names, named_specs(subject)
+        names, specs = recipe_text(subject.recipe).names, named_specs(subject.recipe)
         inputs = {
             name: _input_text(edge, argument, spec)
             for name, (argument, spec) in zip(names, specs, strict=True)
@@ -150,7 +150,7 @@ def bad_gradient(
     for parameter in module.parameters():
         parameter.grad = None
     backward(total(outputs.values()))
-    names = [name for name, spec in named_specs(subject) if spec.is_floating]
+    names = [name for name, spec in named_specs(subject.recipe) if spec.is_floating]
     names += [""] * len(leaves)
     named = [*zip(names, leaves, strict=False), *module.named_parameters()]
     bad = [n for n, t in named if t.grad is not None and not bool(t.grad.isfinite().all())]

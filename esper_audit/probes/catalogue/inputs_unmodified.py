@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_tree import cloned, is_same, named_tensors
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
+from esper_audit.probes.recipes.argument_names import positional_names
 from esper_audit.probes.recipes.materialise import CallArguments, import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
@@ -123,12 +123,8 @@ def _argument_text(path: str, subject: Discovered) -> str:
         return path
     if found["keyword"]:
         return found["keyword"] + path[found.end() :]
-    function = import_name(subject.recipe.target)
-    names = [
-        *inspect.signature(function if subject.recipe.is_function else function.forward).parameters
-    ]
-    name = names[int(found["number"]) + (not subject.recipe.is_function) :][:1]
-    return (name or ["argument"])[0] + path[found.end() :]
+    name = positional_names(subject.recipe)[int(found["number"])]
+    return (name or "argument") + path[found.end() :]
 
 
 def _changed(before: Any, call: CallArguments) -> str:

@@ -16,7 +16,7 @@ from esper_audit.probes.discovery.shape_changes import (
     inner_axes,
     of_rank,
     sized_axis,
-    square_picture,
+    sized_picture,
     square_sides,
 )
 from esper_audit.probes.recipes.values import (
@@ -136,7 +136,7 @@ def _changes(message: str) -> Iterator[Change]:
         yield sized_axis(-1, int(found[2]), int(found[3]))
         yield flattened(int(found[3]))
         if int(found[1]) == BATCH and max(int(found[2]), int(found[3])) >= FLATTENED:
-            yield from map(square_picture, PICTURE_SIDES)
+            yield from (sized_picture(side, side) for side in PICTURE_SIDES)
     if found := NORMALISED.search(message):
         wanted, got = found[1].split(", "), found[2].split(", ")
         yield sized_axis(-1, int(got[-1]), int(wanted[-1]))
@@ -192,11 +192,7 @@ def _shapes_said(message: str) -> Iterator[Change]:
     if found := SIDES_SAID.search(message):
         sides = int(found[1]), int(found[2])
         if max(sides) <= MOST_SIDE:
-            yield (
-                lambda spec: (
-                    replace(spec, shape=(*spec.shape[:2], *sides)) if len(spec.shape) == 4 else None
-                )
-            )
+            yield sized_picture(*sides)
     if found := SHAPE_SAID.search(message):
         wanted = [word.strip() for word in found[1].split(",")]
 

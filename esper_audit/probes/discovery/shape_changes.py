@@ -70,10 +70,10 @@ def square_sides(size: int) -> Change:
     return change
 
 
-def square_picture(side: int) -> Change:
+def sized_picture(height: int, width: int) -> Change:
     """Return the change of the sides of a picture."""
     return lambda spec: (
-        replace(spec, shape=(*spec.shape[:2], side, side)) if len(spec.shape) == 4 else None
+        replace(spec, shape=(*spec.shape[:2], height, width)) if len(spec.shape) == 4 else None
     )
 
 

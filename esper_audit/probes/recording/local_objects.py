@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from esper_audit.probes.recipes.local_definitions import (
+    LAMBDA,
     Definition,
     definition_at,
     globals_of,
@@ -17,7 +18,6 @@ from esper_audit.probes.recipes.local_definitions import (
 )
 from esper_audit.probes.recipes.values import NotDescribable
 
-LAMBDA = "<lambda>"
 OWN_CLASS = "__class__"  # the variable that `super()` reads
 MOST_GIVEN = 16
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import sys
 from typing import Any
 
@@ -95,13 +96,7 @@ def _files_named(*plain: dict[str, Any] | None) -> dict[str, str]:
 
 
 def _elements(call: Arguments) -> int:
-    total = 0
-    for spec in tensors_in(call):
-        size = 1
-        for side in spec.shape:
-            size *= side
-        total += size
-    return total
+    return sum(math.prod(spec.shape) for spec in tensors_in(call))
 
 
 def _weights(module: nn.Module) -> int:

@@ -209,7 +209,7 @@ class ConstructorSearch:
             if name in arguments.kwargs:
                 yield from of_other_form(arguments, name, failure)
         yield from with_modules(arguments, failure)
-        yield from with_smaller_sizes(self.parameters, arguments, failure.message)
+        yield from with_smaller_sizes(self.parameters, arguments, failure)
         if OTHER_LAYER.search(failure.message):
             layers = [k for k, v in arguments.kwargs.items() if is_layer(v)]
             yield from (one for k in layers for one in self._alternatives(arguments, str(k)))

@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from esper_audit.probes.discovery.construction.small_sizes import WIDTH, is_size, smaller_sizes
+from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.recipes.values import Arguments, Value
+from esper_audit.probes.sandbox.refused_allocation import is_about_memory
 
 DOWNLOADS = re.compile(r"pretrain|download|weights|checkpoint", re.IGNORECASE)
-MEMORY = re.compile(r"can't allocate memory|out of memory|MemoryError|not enough memory")
 PICTURE = re.compile(r"(img|image|input)_?(size|resolution)|resolution", re.IGNORECASE)
 LARGEST_PICTURE = 64
 Parameters = Mapping[str, inspect.Parameter]
@@ -38,10 +39,10 @@ def without_weights(parameters: Parameters, arguments: Arguments) -> list[Argume
 
 
 def with_smaller_sizes(
-    parameters: Parameters, arguments: Arguments, message: str
+    parameters: Parameters, arguments: Arguments, failure: TrialFailure
 ) -> Iterator[Arguments]:
     """Yield the arguments with the sizes that a class defaults to made small, where memory did not suffice."""
-    if not MEMORY.search(message):
+    if not is_about_memory(failure.sentence()):
         return
     defaults = {n: p.default for n, p in parameters.items() if n not in arguments.kwargs}
     sizes = {n: v for n, v in defaults.items() if is_size(v)}

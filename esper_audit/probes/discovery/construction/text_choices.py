@@ -42,9 +42,7 @@ def _texts(module_name: str, name: str) -> tuple[str, ...]:
     package = module_name.partition(".")[0]
     others = [m for n, m in sys.modules.items() if n.partition(".")[0] == package and m is not own]
     modules = [m for m in (own, *others) if m is not None and name in _text(m)]
-    found: dict[str, None] = {}
-    for module in modules[:1] if modules[:1] == [own] else []:
-        found |= dict.fromkeys(_compared(module, name))
+    found = dict.fromkeys(_compared(own, name)) if own else {}
     for module in modules:
         found |= dict.fromkeys(_given(module, name))
     aliases = [alias for m in modules[:MOST_ALIASES] for alias in _aliases(m, name)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,9 +14,16 @@ from torch import Tensor, nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.measure.execution.precise_run import PreciseRun, cast_tree, gap
 from esper_audit.probes.measure.output_tree import named_tensors
-from esper_audit.probes.recipes.materialise import CallArguments, import_name
+from esper_audit.probes.recipes.argument_names import forward_parameters, named_arguments
+from esper_audit.probes.recipes.materialise import CallArguments
 from esper_audit.probes.recipes.subject import Discovered
-from esper_audit.probes.recipes.values import TensorSpec, Value, map_arguments, tensors_in
+from esper_audit.probes.recipes.values import (
+    Arguments,
+    TensorSpec,
+    Value,
+    map_arguments,
+    tensors_in,
+)
 
 PADDING_MASK = re.compile(
     r"(.*_)?(key_)?pad(ding)?_?mask|(encoder_)?attention_mask|key_mask|token_mask"
@@ -202,9 +208,8 @@ def _with_optional_mask(subject: Discovered, module: nn.Module) -> Discovered:
     if not specs or len(specs[0].shape) != rank or padding_of(subject, module):
         return subject
     shape = specs[0].shape
-    for name, parameter in inspect.signature(
-        import_name(subject.recipe.target).forward
-    ).parameters.items():
+    for parameter in forward_parameters(subject.recipe):
+        name = parameter.name
         is_lengths = bool(LENGTHS.fullmatch(name))
         if parameter.default is not None or not _excludes(name):
             continue
@@ -230,11 +235,11 @@ def convolution_in(module: nn.Module) -> str:
 
 def _named_specs(subject: Discovered) -> list[tuple[str, TensorSpec]]:
     """Return the tensors of the call, those that are arguments of their own under their name."""
-    call = subject.recipe.call
-    names = list(inspect.signature(import_name(subject.recipe.target).forward).parameters)[1:]
-    named = [*zip(names, call.args, strict=False), *call.kwargs.items()]
-    by_identity = {id(value): name for name, value in named}
-    return [(by_identity.get(id(spec), ""), spec) for spec in tensors_in(call)]
+    return [
+        (name if isinstance(value, TensorSpec) else "", spec)
+        for name, value in named_arguments(subject.recipe)
+        for spec in tensors_in(Arguments((value,)))
+    ]
 
 
 def _tensors(tree: Any) -> Iterator[Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from esper_audit.probes.measure.execution.raising_lines import own_lines, stack_of_caller
+from esper_audit.probes.measure.execution.raising_lines import lines_of_caller
 
 # `module.to(device)` compares each tensor with its copy on the other device.
 CONVERSIONS = re.compile(r"_has_compatible_shallow_copy_type")
@@ -55,7 +55,7 @@ class DeviceWatch(TorchFunctionMode):
         if func in (Tensor.to, Tensor.copy_, Tensor.type_as) or CONVERSIONS.search(name):
             return
         self.stray, self.function = others[0], name
-        self.lines = own_lines(stack_of_caller())
+        self.lines = lines_of_caller()
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

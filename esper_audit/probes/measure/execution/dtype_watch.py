@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from esper_audit.probes.measure.execution.precise_run import cast_tree
-from esper_audit.probes.measure.execution.raising_lines import own_lines, stack_of_caller
+from esper_audit.probes.measure.execution.raising_lines import lines_of_caller
 from esper_audit.probes.measure.output_tree import tensors_of
 from esper_audit.probes.measure.parameters.parameter_reach import own_parts
 from esper_audit.probes.recipes.subject import Discovered
@@ -61,13 +61,13 @@ class DtypeWatch(TorchFunctionMode):
             return
         if source.dtype is self.dtype:
             self.away += 1
-            self.converting = self.converting or own_lines(stack_of_caller())
+            self.converting = self.converting or lines_of_caller()
         self.back += result.dtype is self.dtype
 
     def _look(self, tensors: list[Tensor]) -> None:
         dtypes = {t.dtype for t in tensors if t.is_floating_point() and t.dim()}
         if len(dtypes) > 1 and self.dtype in dtypes:
-            self.mixing = own_lines(stack_of_caller())
+            self.mixing = lines_of_caller()
 
 
 def watched_conversions(subject: Discovered, dtype: torch.dtype) -> DtypeWatch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ import torch
 from torch import Tensor
 
 from esper_audit.probes.measure.execution.precise_run import map_tree
-from esper_audit.probes.recipes.materialise import CallArguments, import_name
+from esper_audit.probes.recipes.argument_names import positional_names
+from esper_audit.probes.recipes.materialise import CallArguments
 from esper_audit.probes.recipes.subject import Discovered
-from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, tensors_in
 
 # What may be of any size. A logarithm, an angle, a distance or a weight of 100 has no meaning.
 OF_ANY_SIZE = re.compile(
@@ -76,29 +75,8 @@ def leaves_at(subject: Discovered, edge: InputEdge) -> tuple[CallArguments, list
 
         return map_tree(value, fill)
 
-    names = positional_names(subject)
+    names = positional_names(subject.recipe)
     return (
         tuple(filled(value, name) for value, name in zip(args, names, strict=True)),
         {name: filled(value, name) for name, value in kwargs.items()},
     ), leaves
-
-
-def named_specs(subject: Discovered) -> list[tuple[str, TensorSpec]]:
-    """Return the tensors of a call in order, each with the name of the argument that holds it."""
-    call = subject.recipe.call
-    given: list[tuple[str, Value]] = [
-        *zip(positional_names(subject), call.args, strict=True),
-        *call.kwargs.items(),
-    ]
-    return [(name, spec) for name, value in given for spec in tensors_in(Arguments((value,)))]
-
-
-def positional_names(subject: Discovered) -> list[str]:
-    """Return the names of the positional arguments of a call, empty for those of `*args`."""
-    target = import_name(subject.recipe.target)
-    function = target if subject.recipe.is_function else target.forward
-    parameters = list(inspect.signature(function).parameters.values())
-    parameters = parameters if subject.recipe.is_function else parameters[1:]
-    named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
-    count = len(subject.recipe.call.args)
-    return [*named, *[""] * count][:count]

@@ -10,6 +10,8 @@ from pathlib import PurePath
 
 from torch import nn
 
+from esper_audit.probes.shared_causes import CALLS
+
 DEEPEST = 3
 OURS, OF_TORCH = "/esper_audit/", "/torch/"
 
@@ -27,7 +29,7 @@ def raising_lines(error: BaseException) -> str:
             path = PurePath(frame.f_code.co_filename)
             depth = len(module.split(".")) + (path.stem == "__init__")
             found.append(f"{PurePath(*path.parts[-depth:]).as_posix()}:{line}")
-    return " > ".join(found[-DEEPEST:])
+    return CALLS.join(found[-DEEPEST:])
 
 
 def own_lines(frames: Sequence[tuple[str, int]]) -> str:
@@ -38,15 +40,15 @@ def own_lines(frames: Sequence[tuple[str, int]]) -> str:
     ours = [number for number, (path, _) in enumerate(frames) if OURS in path]
     inside = frames[ours[-1] + 1 :] if ours else frames
     own = [f"{importable_path(path)}:{line}" for path, line in inside if OF_TORCH not in path]
-    return " > ".join(own[-DEEPEST:])
+    return CALLS.join(own[-DEEPEST:])
 
 
-def stack_of_caller() -> list[tuple[str, int]]:
-    """Return the files and lines of the stack without the innermost ones of ours."""
+def lines_of_caller() -> str:
+    """Return the innermost lines of a module's own code on the way to here."""
     stack = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_stack()]
     while stack and OURS in stack[-1][0]:
         stack.pop()
-    return stack
+    return own_lines(stack)
 
 
 def importable_path(path: str) -> str:
