@@ -196,7 +196,7 @@ class Accumulated(nn.Module):
         self.batch_first = batch_first
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.cumsum(0)
+        return x.cumsum(0).sum(1)
 
 
 class AccumulatedOverRows(Accumulated):

@@ -41,8 +41,8 @@ class IndependentRows(UniversalProbe):
     batch size and with the order of the data.
 
     Quiet: losses and what compares samples on purpose, by name, also of a part; the nodes of a graph, whose
-    edges are an argument; time-first sequences, whose second axis is independent; modules that do not repeat
-    their own output, which `deterministic-evaluation` looks at.
+    edges are an argument; time-first sequences, by `batch_first=False` or because their second axis is
+    independent; modules that do not repeat their own output, which `deterministic-evaluation` looks at.
 
     Tickets: real code
     """
@@ -64,7 +64,8 @@ class IndependentRows(UniversalProbe):
             for one in followed_axes(subject, subject.at(state))
             if one.axis < 2 and one.size > 1
         ]
-        if not axes or axes[0].axis != 0:
+        is_time_first = vars(run.module).get("batch_first") is False  # by its own option
+        if is_time_first or not axes or axes[0].axis != 0:
             return
         for weights in (0, 2):
             redraw(run.module, weights)
@@ -120,11 +121,10 @@ class IndependentRows(UniversalProbe):
 
 
 def _may_be_time_first(subject: Discovered, module: nn.Module) -> bool:
-    """Return whether the first axis may be time: `batch_first=False`, or a sequence and no layer of pictures."""
-    is_sequence = len(tensors_in(subject.recipe.call)[0].shape) == SEQUENCE_RANK
+    """Return whether the first axis may be time: a sequence, and no layer that puts the batch first."""
+    rank = len(tensors_in(subject.recipe.call)[0].shape)
     kinds = {type(leaf).__name__ for leaf in module.modules()}
-    is_time = is_sequence and not any(map(BATCH_FIRST_LAYERS.match, kinds))
-    return is_time or vars(module).get("batch_first") is False
+    return rank == SEQUENCE_RANK and not any(map(BATCH_FIRST_LAYERS.match, kinds))
 
 
 def _gap(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> float:
