@@ -14,6 +14,7 @@ from torch import nn
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.execution.unequal_attribute import unequal_attribute
 from esper_audit.probes.measure.output_tree import DIFFERENT, cloned, differs, first_difference
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
@@ -22,6 +23,7 @@ from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.universal import UniversalProbe
 from esper_audit.text.phrases import quoted
 
+ATTRIBUTE = "attribute"  # of a witness: what differs and is in no state dict
 OTHER_STREAM = 2
 OTHER_SEED = 1  # with the same seed a fresh module would be equal without loading
 
@@ -31,7 +33,8 @@ class CompleteState(UniversalProbe):
 
     What: the probe builds a module, calls it once, saves its state dict, and loads it strictly, with
     `weights_only=True`, into a module that was built under another random seed. In eval mode both must
-    give the same output in every bit. A deep copy must, too.
+    give the same output in every bit. A deep copy must, too. The attribute is named that differs and is in no
+    state dict.
 
     Why: wires drawn at random and kept as a plain attribute, a table made in the first call, or a list of
     layers that is not registered are lost without an error. The loaded model is another model.
@@ -75,7 +78,8 @@ class CompleteState(UniversalProbe):
             yield Reading("refused", 1.0, {"error": quoted(f"{type(error).__name__}: {error}")})
             return
         path = first_difference(first, cloned(subject.evaluate(fresh, call(), OTHER_STREAM)))
-        yield Reading("output", float(bool(path)), {DIFFERENT: path} if path else {})
+        lost = {ATTRIBUTE: unequal_attribute(saved, fresh), DIFFERENT: path} if path else {}
+        yield Reading("output", float(bool(path)), {**lost})
         yield from self._copied(subject, saved, first)
 
     @staticmethod

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import ClassVar
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.execution.changing_line import changing_line
 from esper_audit.probes.measure.execution.process_settings import (
     process_settings,
     restored_settings,
@@ -14,8 +16,11 @@ from esper_audit.probes.measure.execution.process_settings import (
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.shared_causes import LINE
 from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.universal import UniversalProbe
+
+SEED, OTHER_SEED = 7, 8
 
 EXPRESSIONS = {
     "grad mode": "torch.is_grad_enabled()",
@@ -53,23 +58,10 @@ class GlobalState(UniversalProbe):
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Compare the settings before and after a build and a call."""
+        yield Reading("build", *_change(subject.build))
         with restored_settings():
-            yield from self._changes(subject)
-
-    @staticmethod
-    def _changes(subject: Discovered) -> Iterator[Reading]:
-        seed_streams(7)
-        before = process_settings()
-        module = subject.build()
-        built = process_settings()
-        changed = [name for name in before if before[name] != built[name]]
-        yield Reading("build", float(len(changed)), {"setting": changed[0]} if changed else {})
-        subject_call = subject.arguments_of_call()
-        between = process_settings()
-        module(*subject_call[0], **subject_call[1])
-        after = process_settings()
-        changed = [name for name in between if between[name] != after[name]]
-        yield Reading("call", float(len(changed)), {"setting": changed[0]} if changed else {})
+            module, call = subject.build(), subject.arguments_of_call()
+        yield Reading("call", *_change(partial(module, *call[0], **call[1])))
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
@@ -79,7 +71,25 @@ class GlobalState(UniversalProbe):
         expression = EXPRESSIONS.get(name, "[str(f) for f in warnings.filters]")
         message = f"the {name} changed"
         step = "BUILD" if detector == "build" else "module(CALL)"
-        body = ["torch.manual_seed(7)", f"before = {expression}", step]
+        body = [f"torch.manual_seed({SEED})", f"before = {expression}", step]
         body.append(f'assert before == {expression}, "{message}"')
         imports = ["import warnings"] if "warnings" in expression else []
         return program(subject.recipe, body, imports=imports), f"AssertionError: {message}"
+
+
+def _change(action: Callable[[], object]) -> tuple[float, dict[str, Plain]]:
+    """Return how many settings an action changes, and where it changes the first."""
+    with restored_settings():
+        seed_streams(SEED)
+        before = process_settings()
+        action()
+        after = process_settings()
+    changed = [name for name in before if before[name] != after[name]]
+    if not changed:
+        return 0.0, {}
+    with restored_settings():
+        seed_streams(OTHER_SEED)
+        return float(len(changed)), {
+            "setting": changed[0],
+            LINE: changing_line(changed[0], action),
+        }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -14,6 +15,7 @@ from esper_audit.probes.shared_causes import CALLS
 
 DEEPEST = 3
 OURS, OF_TORCH = "/esper_audit/", "/torch/"
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
 
 def raising_lines(error: BaseException) -> str:
@@ -39,8 +41,14 @@ def own_lines(frames: Sequence[tuple[str, int]]) -> str:
     """
     ours = [number for number, (path, _) in enumerate(frames) if OURS in path]
     inside = frames[ours[-1] + 1 :] if ours else frames
-    own = [f"{importable_path(path)}:{line}" for path, line in inside if OF_TORCH not in path]
+    own = [f"{importable_path(path)}:{line}" for path, line in inside if _is_own(path)]
     return CALLS.join(own[-DEEPEST:])
+
+
+def _is_own(path: str) -> bool:
+    """Return whether a file belongs neither to torch nor to Python."""
+    is_of_python = path.startswith(STANDARD_LIBRARY) and "site-packages" not in path
+    return OF_TORCH not in path and not is_of_python
 
 
 def lines_of_caller() -> str:
