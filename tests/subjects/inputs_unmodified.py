@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from support.recipes import MASK, PICTURES, ROWS, SEQUENCES, discovered
+from support.recipes import MASK, PICTURES, ROWS, SEQUENCES, discovered, discovered_function
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, sound
@@ -131,6 +131,18 @@ class FullMaskAlone(nn.Module):
         return x
 
 
+def fill_first(x: Tensor) -> Tensor:
+    """Writes a constant, as the name says."""
+    x[0] = 1.0
+    return x
+
+
+def centred(x: Tensor) -> Tensor:
+    """Overwrites, which the name does not say."""
+    x -= x.mean(-1, keepdim=True)
+    return x
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Cloned))
     yield sound(discovered(OutputIsInput))
@@ -144,6 +156,8 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(OnRequest, inplace=True), "overwritten")
     yield by_design(discovered(Fill_), "overwritten")
     yield by_design(discovered(Activation), "overwritten")
+    yield by_design(discovered_function(fill_first, ROWS), "overwritten")
+    yield broken(discovered_function(centred, ROWS), "overwritten")
     yield broken(discovered(KeepsTheFirst, SEQUENCES, MASK), "overwritten")
     yield sound(discovered(KeepsTheFirstOfACopy, SEQUENCES, MASK))
     yield sound(discovered(FullMaskAlone, SEQUENCES, MASK))

@@ -29,6 +29,7 @@ ARGUMENT = re.compile(r"\[0\]\[(?P<number>\d+)\]|\[1\]\['(?P<keyword>\w+)'\]")
 IN_PLACE = re.compile(
     r"(modif|chang|overwrit|work|operat|writ)\w*\b.{0,30}\bin[- ]?place", re.IGNORECASE
 )
+IN_PLACE_NAME = re.compile(r"_$|(^|_)(in_?place|fill|overwrite)(_|$)")
 
 
 class InputsUnmodified(UniversalProbe):
@@ -40,8 +41,9 @@ class InputsUnmodified(UniversalProbe):
     Why: the caller still owns its features, initial conditions and masks. A residual connection, a second
     call or a metric then reads other values than it computed, without an error.
 
-    Quiet: a module with `inplace=True`, and one whose name ends in an underscore, overwrites on request. So
-    does a module that is nothing but an activation of torch with `inplace=True`.
+    Quiet: a module with `inplace=True`, and one whose name ends in an underscore or says it (`fill_holes`,
+    `add_inplace`), overwrites on request. So does a module that is nothing but an activation of torch with
+    `inplace=True`.
 
     Tickets: real code
     """
@@ -70,7 +72,9 @@ class InputsUnmodified(UniversalProbe):
         build = subject.recipe.build.kwargs
         named = [name for name in build if str(name).startswith("inplace") and build[name]]
         module = import_name(subject.recipe.target)
-        is_inplace = named or subject.recipe.class_name.endswith("_") or _is_activation(subject)
+        is_inplace = (
+            named or IN_PLACE_NAME.search(subject.recipe.class_name) or _is_activation(subject)
+        )
         is_documented = IN_PLACE.search(module.__doc__ or "")
         return (
             "works in place by its name, option or docstring" if is_inplace or is_documented else ""
