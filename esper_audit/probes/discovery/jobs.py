@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import re
-import time
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from esper_audit.probes.discovery.lengths import length_problem
 from esper_audit.probes.discovery.observation import observe_calls as observe_calls
 from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.discovery.targets import ModuleClass
+from esper_audit.probes.discovery.time_limit import TimeLimitReached, time_limit
 from esper_audit.probes.discovery.trial import TrialResult
 from esper_audit.probes.measure.execution.process_settings import restored_settings
 from esper_audit.probes.probe import probes_in
@@ -129,13 +129,10 @@ def _checked_within_budget(
     subject: Discovered, found: ModuleClass, probes: Sequence[type[UniversalProbe]]
 ) -> tuple[list[ProbeRecord], list[str]]:
     """Return the records that the budget of a class allows, and the probes that it does not."""
-    start = time.process_time()
     records: list[ProbeRecord] = []
-    for number, probe in enumerate(probes):
-        if time.process_time() - start > CHECK_SECONDS:
-            return records, [later.id for later in probes[number:]]
-        records.append(_checked(subject, probe, found))
-    return records, []
+    with contextlib.suppress(TimeLimitReached), time_limit(CHECK_SECONDS):
+        records.extend(_checked(subject, probe, found) for probe in probes)
+    return records, [later.id for later in probes[len(records) :]]
 
 
 def _confirmed(record: ProbeRecord, full: Recipe, found: ModuleClass) -> ProbeRecord:
@@ -152,7 +149,7 @@ def _own_errors(
 ) -> list[ProbeRecord]:
     """Return the failure of a class that no call runs, if it is the class's own."""
     chosen = [p for p in _chosen(probes, is_function=False) if p.id == OWN_ERRORS]
-    records = [_checked(subject, probe, found) for probe in chosen]
+    records, _ = _checked_within_budget(subject, found, chosen)
     return [record for record in records if record.verdict is Verdict.FAIL]
 
 

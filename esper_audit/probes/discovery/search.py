@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from torch import nn
 
@@ -29,6 +30,7 @@ from esper_audit.probes.discovery.inputs import (
     with_optional,
 )
 from esper_audit.probes.discovery.layouts import feature_pyramids, first_inputs, shaped_lists
+from esper_audit.probes.discovery.time_limit import TimeLimitReached, time_limit
 from esper_audit.probes.discovery.trial import TrialResult, attempt_build, attempt_call, reason_of
 from esper_audit.probes.discovery.trial_queue import TrialQueue
 from esper_audit.probes.recipes.materialise import FunctionModule, import_name
@@ -55,6 +57,7 @@ MOST_FAILURES = (
 BUILD_SECONDS = 3.0
 CALL_SECONDS = 2.5
 SEARCH_SECONDS = 6.0  # for a class
+LONGEST_SECONDS = 10.0  # with the last trial, which is ended
 SLOW_SECONDS = (
     1.5  # a call site that takes longer, such as that of a full model, is used if no guess runs
 )
@@ -101,7 +104,11 @@ class _Search:
             if stored.is_call_site and spent > SLOW_SECONDS:
                 continue
             start = time.process_time()
-            result = self._try_known(stored)
+            result = (
+                self._within_limit(partial(self._try_known, stored))
+                if stored.is_call_site
+                else self._try_known(stored)
+            )
             taken = time.process_time() - start
             spent += taken
             is_slow = taken > SLOW_SECONDS
@@ -109,9 +116,19 @@ class _Search:
                 return result
             furthest = result if result.is_ahead_of(furthest) else furthest
             stale = stale or _staleness(stored, result)
-        found = furthest if furthest.is_constant else self._guess()
+        found = furthest if furthest.is_constant else self._within_limit(self._guess)
         best = furthest if furthest.is_ahead_of(found) else found
         return replace(best, stale=stale)
+
+    def _within_limit(self, attempt: Callable[[], TrialResult]) -> TrialResult:
+        """Return the result of an attempt, what came furthest if it takes too long."""
+        try:
+            with time_limit(LONGEST_SECONDS):
+                return attempt()
+        except TimeLimitReached:
+            reason = f"no call ended within {LONGEST_SECONDS:.0f} s of processor time"
+            self.best.reason = self.best.reason or reason
+            return self.best
 
     def _try_known(self, stored: StoredRecipe) -> TrialResult:
         """Return how far a known recipe comes, with what a declared one leaves out guessed."""
