@@ -14,6 +14,7 @@ from esper_audit.findings.coverage import Stage
 from esper_audit.probes.discovery.construction.argument_use import attributes_read, classes_with
 from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.recipes.recipe import Recipe
+from esper_audit.probes.recipes.values import tensors_in
 
 pytestmark = pytest.mark.torch
 
@@ -492,3 +493,16 @@ class SizesOfNorm(nn.Module):
 def test_sizes_that_are_not_known_yet_end_no_search(kind: type[nn.Module]) -> None:
     found = find_recipe(f"{kind.__module__}:{kind.__qualname__}")
     assert found.stage is Stage.RUN, found.reason
+
+
+class Rate(nn.Module):
+    """Takes counts, which an annotation tells."""
+
+    def forward(self, hits: torch.LongTensor, found: torch.BoolTensor) -> Tensor:
+        return (hits * found) / (hits.sum() + 1)
+
+
+def test_an_annotation_tells_the_dtype_of_an_argument() -> None:
+    result = find_recipe(f"{__name__}:Rate")
+    assert result.stage is Stage.RUN
+    assert [spec.dtype for spec in tensors_in(result.recipe.call)] == ["int64", "bool"]

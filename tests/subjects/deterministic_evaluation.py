@@ -136,6 +136,19 @@ class NoisyTokens(nn.Module):
         return x + torch.randn_like(x)
 
 
+class Normalised(nn.Module):
+    """Normalises its weight in each call, which changes the last bits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.layer.weight.data
+        self.layer.weight.data = weight / weight.norm(dim=1, keepdim=True)
+        return self.layer(x)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(DropoutByMode))
     yield sound(discovered(CachedTable, SEQUENCES))
@@ -151,3 +164,4 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(Perplexed), "random")
     yield broken(discovered(NoisyGate), "random")
     yield by_design(discovered(NoisyTokens), "random")
+    yield sound(discovered(Normalised))

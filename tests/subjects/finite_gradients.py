@@ -116,6 +116,24 @@ def quotient(x: Tensor, count: Tensor) -> Tensor:
     return torch.where(count == 0, 0.0, x / count)
 
 
+class RenamedLoss(nn.BCELoss):
+    """A loss of torch under another name."""
+
+
+class RootMeanSquare(nn.Module):
+    """Infinite only where the loss is zero."""
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return (pred - target).square().mean().sqrt()
+
+
+class RootOfTarget(nn.Module):
+    """Takes a root of the target, of which no gradient is used."""
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return pred - target.square().mean(-1, keepdim=True).sqrt()
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Guarded))
     yield sound(discovered(Overflowing))
@@ -127,9 +145,12 @@ def cases() -> Iterator[Case]:
     yield broken(discovered_function(quotient, ROWS, ROWS), "edge")
     yield sound(discovered(InverseDistance))
     yield broken(discovered(InverseFeature), "edge")
-    yield broken(discovered(Difference, ROWS, ROWS), "edge")
+    yield by_design(discovered(Difference, ROWS, ROWS), "edge")
     yield broken(discovered(Focal), "edge")
     yield broken(discovered(WhereWithoutGuard), "ordinary")
     yield broken(discovered(RgbToBright), "ordinary")
     yield by_design(discovered(RgbToLinear), "ordinary")
     yield inconclusive(discovered(nn.Identity, IDS), "")
+    yield inconclusive(discovered(RenamedLoss, ROWS, ROWS), "")
+    yield by_design(discovered(RootMeanSquare, ROWS, ROWS), "edge")
+    yield sound(discovered(RootOfTarget, ROWS, ROWS))

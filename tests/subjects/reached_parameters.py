@@ -270,6 +270,24 @@ class OneLayerTooMany(nn.Module):
         return x
 
 
+class OfSubclasses(nn.Module):
+    """Holds a layer that only a subclass uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.first(x)
+
+
+class UsesBoth(OfSubclasses):
+    """Uses the layer of its base."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(super().forward(x))
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -293,3 +311,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(FixedBranch), "unreached")
     yield by_design(discovered(OptionalLayer), "unreached")
     yield broken(discovered(OneLayerTooMany), "unreached")
+    yield by_design(discovered(OfSubclasses), "unreached")
+    yield sound(discovered(UsesBoth))

@@ -19,16 +19,20 @@ from esper_audit.probes.measure.execution.input_edges import (
     EDGES,
     ORDINARY,
     InputEdge,
+    half_at,
+    is_target,
     leaves_at,
 )
 from esper_audit.probes.measure.output_tree import named_tensors
 from esper_audit.probes.measure.parameters.gradients import backward
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.argument_names import named_specs
+from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text, tensor_text
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import TensorSpec, tensors_in
+from esper_audit.probes.subject.class_source import is_renamed_layer
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
@@ -46,9 +50,10 @@ class FiniteGradients(UniversalProbe):
     Why: the derivative of a root or a power at zero is infinite, and times zero it is NaN, also where
     `torch.where` leaves the value out. One padded row or one dead picture then erases all weights.
 
-    Quiet: outputs that are not finite are left out, because they show by themselves. What is not finite at
-    any constant input, such as a standard deviation, is a property. So are colours by name where the gradients
-    of values in [0, 1] are finite.
+    Quiet: outputs that are not finite are left out, because they show by themselves, and so are gradients of
+    targets. What is not finite at any constant input, such as a standard deviation, is a property. So is a loss
+    that is exactly zero, and so are colours by name where the gradients of values in [0, 1] are finite. A layer
+    that is torch's own but for its name is not looked at.
 
     Tickets: real code
     """
@@ -64,6 +69,9 @@ class FiniteGradients(UniversalProbe):
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Run forward and backward at each edge."""
         if not any(spec.is_floating for spec in tensors_in(subject.recipe.call)):
+            return
+        target = import_name(subject.recipe.target)
+        if isinstance(target, type) and is_renamed_layer(target):
             return
         for edge in (ORDINARY, *EDGES):
             module = switch_mode(subject.at(state), training=False)
@@ -81,6 +89,8 @@ class FiniteGradients(UniversalProbe):
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if any constant does it, or if the inputs are colours and no colour does it."""
         module = switch_mode(subject.build(), training=False)
+        if detector == "edge" and _is_zero_loss(subject, module, witness):
+            return "has no finite gradient only where its loss as a whole is exactly zero"
         if detector == "edge" and bad_gradient(subject, module, CONSTANT):
             return (
                 "has no finite gradients where all values of an input are equal, whatever they are"
@@ -103,7 +113,9 @@ class FiniteGradients(UniversalProbe):
             if spec.is_floating
         }
         module = switch_mode(subject.build(), training=False)
-        leaves = ", ".join([*inputs, *(["*module.parameters()"] if [*module.parameters()] else [])])
+        live = [n for n, (argument, _) in zip(names, specs, strict=True) if not is_target(argument)]
+        shown = [name for name in live if name in inputs]
+        leaves = ", ".join([*shown, *(["*module.parameters()"] if [*module.parameters()] else [])])
         outputs = [f"output{path}" for path in live_outputs(subject, module, edge)[0]]
         total = "{y}.sum()" if bad_gradient(subject, module, edge, plain_sum) else WEIGHTED
         message = "the outputs are finite, but gradients are not"
@@ -123,6 +135,14 @@ def _origin_at(subject: Discovered, state: str, edge: InputEdge) -> dict[str, Pl
     module = switch_mode(subject.at(state), training=False)
     origin = gradient_origin(lambda: subject.run(module, leaves_at(subject, edge)[0]))
     return {"operation": origin.operation, "line": origin.line} if origin else {}
+
+
+def _is_zero_loss(subject: Discovered, module: nn.Module, witness: Mapping[str, Plain]) -> bool:
+    """Return whether the outputs at an edge are single zeros, and gradients with half of the values there finite."""
+    edge = next(one for one in EDGES if one.name == witness["inputs"])
+    outputs = live_outputs(subject, module, edge)[0].values()
+    is_zero = all(t.numel() == 1 and not bool(t.any()) for t in outputs)
+    return is_zero and not bad_gradient(subject, module, half_at(edge))
 
 
 def live_outputs(
@@ -150,7 +170,8 @@ def bad_gradient(
     for parameter in module.parameters():
         parameter.grad = None
     backward(total(outputs.values()))
-    names = [name for name, spec in named_specs(subject.recipe) if spec.is_floating]
+    specs = named_specs(subject.recipe)
+    names = [name for name, spec in specs if spec.is_floating and not is_target(name)]
     names += [""] * len(leaves)
     named = [*zip(names, leaves, strict=False), *module.named_parameters()]
     bad = [n for n, t in named if t.grad is not None and not bool(t.grad.isfinite().all())]
@@ -164,8 +185,9 @@ def plain_sum(outputs: Iterable[Tensor]) -> Tensor:
 
 def _input_text(edge: InputEdge, argument: str, spec: TensorSpec) -> str:
     """Return the expression of an input at an edge."""
+    is_leaf = not is_target(argument)
     if not edge.text or not edge.only.fullmatch(argument):
-        return f"({tensor_text(spec)}).requires_grad_()"
+        return f"({tensor_text(spec)}).requires_grad_()" if is_leaf else tensor_text(spec)
     text = edge.text.format(shape=", ".join(map(str, spec.shape)) or "()")
     kind = "" if spec.dtype == "float32" else f", dtype=torch.{spec.dtype}"
-    return f"{text.removesuffix(')')}{kind}, requires_grad=True)"
+    return f"{text.removesuffix(')')}{kind}{', requires_grad=True' if is_leaf else ''})"

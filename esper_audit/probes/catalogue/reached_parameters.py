@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 import torch
@@ -23,6 +23,7 @@ from esper_audit.probes.universal import UniversalProbe
 
 MOST_NAMED = 6
 FROZEN = re.compile(r"teacher|ema|momentum|target|frozen|prior|codebook|mask_?token|queue", re.I)
+BUILDING = frozenset({"__init__", "reset_parameters", "_init_weights"})
 
 
 class ReachedParameters(UniversalProbe):
@@ -35,10 +36,10 @@ class ReachedParameters(UniversalProbe):
     Why: what is never reached never learns. DistributedDataParallel stops at it with a message that names
     no parameter.
 
-    Quiet: a parameter that only other data, an optional argument, an attribute that is set later or another
-    method reaches is a property. So is one that is frozen by name, and a part of a list from which the calls
-    choose various equal parts. What no call reaches is a finding, such as the last of the layers that a loop
-    leaves out.
+    Quiet: a parameter that only other data, an optional argument, an attribute that is set later, another
+    method or a subclass reaches is a property. So is one that is frozen by name, and a part of a list from
+    which the calls choose various equal parts. What no call reaches is a finding, such as the last of the
+    layers that a loop leaves out.
 
     Tickets: real code
     """
@@ -85,6 +86,9 @@ class ReachedParameters(UniversalProbe):
         heads = {name.partition(".")[0] for name in names}
         if optional_arguments(kind.forward, subject):
             return f"{names[0]} may be reached by an optional argument that is not given"
+        inherited = sorted(head for head in heads if is_used_by_subclass(kind, head))
+        if inherited:
+            return f"{inherited[0]} is used by a subclass"
         elsewhere = [head for head in heads if is_used_elsewhere(kind, head)]
         return f"{elsewhere[0]} is used by another method" if elsewhere else ""
 
@@ -118,14 +122,29 @@ def optional_arguments(forward: object, subject: Discovered) -> list[str]:
 
 def is_used_elsewhere(kind: type[nn.Module], attribute: str) -> bool:
     """Return whether another method than `__init__` and `forward` mentions an attribute, and forward does not."""
-    uses = {
+    uses = _uses((base for base in kind.__mro__ if base is not nn.Module), attribute)
+    return "forward" not in uses and bool(uses - BUILDING)
+
+
+def is_used_by_subclass(kind: type[nn.Module], attribute: str) -> bool:
+    """Return whether a method of a subclass, other than its constructor, mentions an attribute."""
+    return bool(_uses(_subclasses(kind), attribute) - BUILDING)
+
+
+def _uses(kinds: Iterable[type], attribute: str) -> set[str]:
+    """Return the names of the methods of some classes that mention an attribute."""
+    return {
         name
-        for base in kind.__mro__
-        if base is not nn.Module
-        for name, method in vars(base).items()
+        for kind in kinds
+        for name, method in vars(kind).items()
         if inspect.isfunction(method) and re.search(rf"self\.{attribute}\b", _source(method))
     }
-    return "forward" not in uses and bool(uses - {"__init__", "reset_parameters", "_init_weights"})
+
+
+def _subclasses(kind: type[nn.Module]) -> Iterator[type[nn.Module]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _subclasses(one)
 
 
 def _source(method: object) -> str:

@@ -22,6 +22,10 @@ from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value, tens
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 WHOLE_NUMBERS = re.compile(r"([Tt]uple|[Ll]ist|Sequence)\[int(, (int|\.\.\.))*\]|(torch\.)?Size")
+# `torch.LongTensor`, and `Int[Tensor, "batch"]` of jaxtyping.
+OF_DTYPE = re.compile(
+    r"\b(Long|Int|Short|Bool)Tensor\b|\b(U?Int(8|16|32|64)?|Bool)\[(\w+\.)*Tensor"
+)
 ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 MISSING = re.compile(
     r"missing (\d+) required (?:positional|keyword-only) arguments?|(?:expect\w*|takes|needs) (\d+) (?:positional )?"
@@ -109,7 +113,25 @@ def first_values(
         for spec in inputs:
             yield spec, [spec, spec]
     for spec in inputs:
+        if dtype := annotated_dtype(parameter):
+            yield spec, of_dtype(spec, dtype)
+    for spec in inputs:
         yield spec, spec
+
+
+def annotated_dtype(parameter: inspect.Parameter) -> str:
+    """Return the dtype that the annotation of a tensor names, empty if it names none."""
+    found = OF_DTYPE.search(annotation_text(parameter.annotation))
+    return ("bool" if found[0].startswith("Bool") else "int64") if found else ""
+
+
+def of_dtype(spec: TensorSpec, dtype: str) -> TensorSpec:
+    """Return a tensor of the same shape and another dtype, as it is if it has that dtype."""
+    if spec.dtype == dtype:
+        return spec
+    return (
+        TensorSpec(spec.shape, dtype) if dtype == "bool" else TensorSpec(spec.shape, dtype, 0, 10)
+    )
 
 
 def _keys_read(function: Callable[..., object], name: str) -> list[str]:
@@ -206,7 +228,9 @@ def values_of(parameter: inspect.Parameter, first: TensorSpec) -> Iterator[Value
     for kind in kinds:
         for value in tensors_of_kind(kind, first):
             found[len(found)] = value
-    yield from found.values()
+    dtype = annotated_dtype(parameter)
+    named = (of_dtype(v, dtype) for v in found.values() if isinstance(v, TensorSpec) and dtype)
+    yield from dict.fromkeys([*named, *found.values()])
 
 
 def tensors_of_kind(kind: str, first: TensorSpec) -> Iterator[Value]:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from functools import cache
 
 from torch import nn
+
+NOT_COMPUTING = frozenset({"__init__", "__repr__", "extra_repr", "reset_parameters"})
 
 
 def is_own_module(kind: type) -> bool:
     """Return whether a class is a module class of a package other than torch."""
     return issubclass(kind, nn.Module) and not kind.__module__.startswith("torch.")
+
+
+def is_renamed_layer(kind: type) -> bool:
+    """Return whether a class is a layer of torch with another name or constructor, and computes nothing itself."""
+    bases = kind.__mro__
+    layers = [base for base in bases if base.__module__.startswith("torch.nn.")]
+    if not is_own_module(kind) or layers[0] in (nn.Module, nn.Sequential):
+        return False
+    own = [base for base in bases if not base.__module__.startswith(("torch.", "builtins"))]
+    functions = {name for base in own for name, v in vars(base).items() if inspect.isfunction(v)}
+    return functions.isdisjoint({*dir(layers[0])} - NOT_COMPUTING)
 
 
 def text_of_file(path: str) -> str:

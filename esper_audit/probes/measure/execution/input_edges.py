@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,12 @@ from esper_audit.probes.recipes.subject import Discovered
 OF_ANY_SIZE = re.compile(
     r"x\d?|(in_?)?(inputs?|tensors?|features?|feats?|data)|z|h|hidden(_states?)?|activations?|logits?|scores?"
     r"|outputs?|pred(ict(ion|ed))?s?|y_?(pred|hat)|emb(edding)?s?|queries|query|q|k|keys?",
+    re.IGNORECASE,
+)
+
+
+TARGETS = re.compile(
+    r"(y_?)?(true|targets?|labels?|gts?|ground_?truths?|references?)|.*_(targets?|labels?|gt|true)",
     re.IGNORECASE,
 )
 
@@ -60,9 +66,24 @@ CONSTANT = InputEdge("constant", lambda t, number: torch.full_like(t, EXACT[numb
 COLOURS = InputEdge("of colours", lambda t, _: t.abs().clamp(max=1.0))
 
 
+def half_at(edge: InputEdge) -> InputEdge:
+    """Return the edge at which the first half of the values of a tensor lie, the others being ordinary."""
+
+    def fill(tensor: Tensor, number: int) -> Tensor:
+        is_first = torch.arange(tensor.numel()).view(tensor.shape) < tensor.numel() / 2
+        return torch.where(is_first, edge.fill(tensor, number), tensor)
+
+    return replace(edge, fill=fill)
+
+
+def is_target(name: str) -> bool:
+    """Return whether an argument is what an output is compared with, of which no gradient is used."""
+    return bool(TARGETS.fullmatch(name))
+
+
 def leaves_at(subject: Discovered, edge: InputEdge) -> tuple[CallArguments, list[Tensor]]:
-    """Return the arguments of a call with their floating tensors at an edge, and these tensors."""
-    leaves: list[Tensor] = []
+    """Return the arguments of a call with their floating tensors at an edge, and those that need a gradient."""
+    leaves, filled_so_far = list[Tensor](), list[Tensor]()
     args, kwargs = subject.arguments_of_call()
 
     def filled(value: Any, name: str) -> Any:
@@ -70,8 +91,12 @@ def leaves_at(subject: Discovered, edge: InputEdge) -> tuple[CallArguments, list
             if not tensor.is_floating_point():
                 return tensor
             chosen = edge if edge.only.fullmatch(name) else ORDINARY
-            leaves.append(chosen.fill(tensor, len(leaves)).detach().requires_grad_())
-            return leaves[-1]
+            value = chosen.fill(tensor, len(filled_so_far)).detach()
+            filled_so_far.append(value)
+            if is_target(name):
+                return value
+            leaves.append(value.requires_grad_())
+            return value
 
         return map_tree(value, fill)
 
