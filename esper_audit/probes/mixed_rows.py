@@ -21,6 +21,8 @@ NUMBERS = re.compile(r"\b(int|float|bool)\b")
 BY_CLASS = re.compile(r"batch|index|gather|scatter", re.IGNORECASE)
 # Arguments that say which rows belong together, and parts that take statistics of the batch.
 JOINING = re.compile(r"edge|adj(acency)?(_|$)|neighbou?r", re.IGNORECASE)
+# After the first argument, which holds the rows: the number of the graph that each row belongs to.
+OF_GRAPHS = re.compile(r"batch(_(index|idx|vec|ptr))?|ptr")
 OF_BATCH = re.compile(
     r"mini_?batch|\bin-?batch|(over|across|of) the (whole |entire )?batch(?![ _]?(size|dim))"
     r"|batch[- _]?(statistic|norm|mean|varian)",
@@ -39,8 +41,9 @@ def reason_to_mix(module: nn.Module, documentation: str) -> str:
     is_named = ON_PURPOSE.search(f"{name} {described}") or BY_CLASS.search(name)
     if is_named or OF_BATCH.search(described):
         return "mixes the samples of a batch, by its name or docstring"
-    if any(map(JOINING.search, inspect.signature(module.forward).parameters)):
-        return "joins the rows by edges"
+    arguments = [*inspect.signature(module.forward).parameters]
+    if any(map(JOINING.search, arguments)) or any(map(OF_GRAPHS.fullmatch, arguments[1:])):
+        return "joins rows by edges, or by the number of their graph"
     parts = {type(part) for part in module.modules() if is_own_module(type(part))}
     texts = [OF_SHAPE.sub("", f"{part.__name__} {part.__doc__}") for part in parts]
     is_of_batch = any(map(OF_BATCH.search, texts))

@@ -206,6 +206,20 @@ class AccumulatedOverRows(Accumulated):
         super().__init__(batch_first=True)
 
 
+class OfGraphs(nn.Module):
+    """Takes the mean off the nodes of each graph."""
+
+    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+        return x - x.mean(0) if batch is None else x - x[batch == batch[0]].mean(0)
+
+
+class TakesOff(nn.Module):
+    """Takes the mean off all rows."""
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return batch - batch.mean(0)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield inconclusive(discovered(Accumulated, PICTURES), "")
@@ -228,3 +242,5 @@ def cases() -> Iterator[Case]:
     yield inconclusive(discovered(Weighted, ROWS, ROWS), "")
     yield broken(discovered(WeightedByTensor, ROWS, ROWS), "rows")
     yield by_design(discovered(RowIndexer, ROWS, NUMBERS), "rows")
+    yield by_design(discovered(OfGraphs), "rows")
+    yield broken(discovered(TakesOff), "rows")
