@@ -78,6 +78,14 @@ def is_sampling_by_name(subject: Discovered) -> bool:
     return bool(is_named or SAMPLING_TEXT.search(documentation_of(subject)))
 
 
+def is_metric(subject: Discovered) -> bool:
+    """Return whether a class or function measures a result, by its module or base: nothing is trained by it."""
+    target = import_name(subject.recipe.target)
+    is_in_metrics = {"metric", "metrics"} & set(target.__module__.split("."))
+    bases = target.__mro__ if isinstance(target, type) else ()
+    return bool(is_in_metrics) or any(base.__name__ == "Metric" for base in bases)
+
+
 def sampling_calls(module: nn.Module) -> str:
     """Return the first call in a forward of a module's own classes that samples, empty if there is none."""
     kinds = {type(part) for part in module.modules()}

@@ -134,6 +134,17 @@ class RootOfTarget(nn.Module):
         return pred - target.square().mean(-1, keepdim=True).sqrt()
 
 
+class Metric(nn.Module):
+    """The base of metrics."""
+
+
+class Sharpness(Metric):
+    """A root that no training goes through."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.square().mean(-1).sqrt()
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Guarded))
     yield sound(discovered(Overflowing))
@@ -154,3 +165,4 @@ def cases() -> Iterator[Case]:
     yield inconclusive(discovered(RenamedLoss, ROWS, ROWS), "")
     yield by_design(discovered(RootMeanSquare, ROWS, ROWS), "edge")
     yield sound(discovered(RootOfTarget, ROWS, ROWS))
+    yield by_design(discovered(Sharpness), "edge")

@@ -61,8 +61,12 @@ class FixedNorm(nn.Module):
 class MaskedByFloats(nn.Module):
     """A mask as floats, which promotes what another part has converted back."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
     def forward(self, x: Tensor) -> Tensor:
-        positive = x.float().relu().type_as(x)
+        positive = self.net(x.relu().float().type_as(x))
         return positive + (x > 0).float()
 
 
@@ -88,8 +92,34 @@ class KeepsFP32(nn.Module):
 class Promoted(nn.Module):
     """A constant that promotes a product."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x) * torch.ones(8)
+
+
+class PromotedAlone(nn.Module):
+    """A constant that promotes a product, in a module that holds nothing to convert."""
+
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.ones(8)
+
+
+class Metric(nn.Module):
+    """The base of metrics."""
+
+
+class Coverage(Metric):
+    """The share of values above zero, weighted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x > 0).float().mean(-1) + (x * self.weight).mean(-1)
 
 
 class ComplexWeights(nn.Module):
@@ -113,6 +143,8 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(OwnDtype), "double")
     yield broken(discovered(ProductWithFloat), "bfloat16")
     yield broken(discovered(Promoted), "bfloat16-output")
+    yield by_design(discovered(PromotedAlone), "bfloat16-output")
+    yield by_design(discovered(Coverage), "bfloat16-output")
     yield by_design(discovered(KeepsFP32), "double-output")
     yield inconclusive(discovered(ComplexWeights), "")
     yield inconclusive(discovered(nn.Identity, IDS), "")

@@ -288,6 +288,19 @@ class UsesBoth(OfSubclasses):
         return self.second(super().forward(x))
 
 
+class GlobalStage(nn.Module):
+    """Has a flag that a training script sets after some epochs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_global = False
+        self.local_part, self.global_part = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.local_part(x)
+        return y + self.global_part(x) if self.is_global else y
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -313,3 +326,4 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(OneLayerTooMany), "unreached")
     yield by_design(discovered(OfSubclasses), "unreached")
     yield sound(discovered(UsesBoth))
+    yield by_design(discovered(GlobalStage), "unreached")

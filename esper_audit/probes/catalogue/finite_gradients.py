@@ -34,7 +34,7 @@ from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import TensorSpec, tensors_in
 from esper_audit.probes.subject.class_source import is_renamed_layer
 from esper_audit.probes.subject.modes import switch_mode
-from esper_audit.probes.universal import UniversalProbe
+from esper_audit.probes.universal import UniversalProbe, is_metric
 
 WEIGHTED = "({y} * torch.linspace(0.5, 1.5, {y}.numel()).view({y}.shape)).sum()"
 COLOUR_NAMES = re.compile(r"rgb|xyz|cie|hsv|hsl|ycbcr|yuv|colou?r", re.IGNORECASE)
@@ -53,7 +53,7 @@ class FiniteGradients(UniversalProbe):
     Quiet: outputs that are not finite are left out, because they show by themselves, and so are gradients of
     targets. What is not finite at any constant input, such as a standard deviation, is a property. So is a loss
     that is exactly zero, and so are colours by name where the gradients of values in [0, 1] are finite. A layer
-    that is torch's own but for its name is not looked at.
+    that is torch's own but for its name is not looked at. A metric has properties only.
 
     Tickets: real code
     """
@@ -88,6 +88,8 @@ class FiniteGradients(UniversalProbe):
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if any constant does it, or if the inputs are colours and no colour does it."""
+        if is_metric(subject):
+            return "is a metric, by its module or base"
         module = switch_mode(subject.build(), training=False)
         if detector == "edge" and _is_zero_loss(subject, module, witness):
             return "has no finite gradient only where its loss as a whole is exactly zero"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
+from torch import nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
@@ -20,7 +21,7 @@ from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
-from esper_audit.probes.universal import UniversalProbe, documentation_of
+from esper_audit.probes.universal import UniversalProbe, documentation_of, is_metric
 from esper_audit.text.phrases import quoted
 
 MIXED = re.compile(
@@ -51,7 +52,8 @@ class FollowedDtype(UniversalProbe):
     A call that raises at a line of a part that fails alone as well is one finding with it, at the part.
 
     Quiet: what a CPU kernel lacks; modules that fix a dtype by name, docstring or an attribute, or hold complex
-    numbers. An output of another dtype is a property where the code converts to it and never back.
+    numbers. An output of another dtype is a property where the code converts to it and never back, and one wider
+    than bfloat16 where the module holds no floats. A metric has properties only.
 
     Tickets: real code
     """
@@ -104,9 +106,13 @@ class FollowedDtype(UniversalProbe):
         text = f"{subject.recipe.class_name} {documentation_of(subject)}"
         if FIXED_BY_NAME.search(text):
             return "fixes its dtype, by its name or docstring"
+        if is_metric(subject):
+            return "is a metric, by its module or base"
         dtype = DTYPES[detector.partition("-")[0]]
         if own := own_dtype(subject, dtype):
             return f"converts to a dtype of its own, {own}"
+        if detector == "bfloat16-output" and not _has_floats(subject.build()):
+            return "has no parameter or buffer that is converted, and returns a wider dtype"
         is_norm = NORMS.search(subject.recipe.class_name)
         if detector.endswith("output") and not is_norm:
             watch = watched_conversions(subject, dtype)
@@ -137,3 +143,8 @@ class FollowedDtype(UniversalProbe):
             f'assert y{path}.dtype is {dtype}, f"the output is {{y{path}.dtype}}, not {dtype}"'
         )
         return program(subject.recipe, body), f"AssertionError: {message}"
+
+
+def _has_floats(module: nn.Module) -> bool:
+    """Return whether a module has a parameter or buffer of floats."""
+    return any(t.is_floating_point() for t in (*module.parameters(), *module.buffers()))

@@ -152,7 +152,7 @@ def compared_constants(module: nn.Module) -> list[Plain]:
 def settings_of(module: nn.Module) -> dict[str, Plain]:
     """Return the plain attributes of a module and its parts that other code than a constructor sets.
 
-    Among them are the flags and names that a constructor is given, but no number, such as that of its layers.
+    Among them are all flags, and the names that a constructor is given, but no number, such as that of its layers.
     """
     return {
         name: value
@@ -162,7 +162,8 @@ def settings_of(module: nn.Module) -> dict[str, Plain]:
         for kind in type(part).__mro__
         if is_own_module(kind)
         if name in _set_later(kind.__module__)
-        or (isinstance(value, bool | str) and name in _given(kind.__module__))
+        or isinstance(value, bool)
+        or (isinstance(value, str) and name in _given(kind.__module__))
     }
 
 
