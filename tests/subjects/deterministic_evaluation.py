@@ -149,6 +149,23 @@ class Normalised(nn.Module):
         return self.layer(x)
 
 
+class HistogramLoss(nn.Module):
+    """Keeps a mean of earlier batches by an option."""
+
+    def __init__(self, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.seen = torch.zeros(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen = (1 - self.momentum) * self.seen + self.momentum * x.mean(0).detach()
+        return (x - self.seen).square().mean()
+
+
+class Histogram(HistogramLoss):
+    """The same, and no loss by its name."""
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(DropoutByMode))
     yield sound(discovered(CachedTable, SEQUENCES))
@@ -165,3 +182,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(NoisyGate), "random")
     yield by_design(discovered(NoisyTokens), "random")
     yield sound(discovered(Normalised))
+    yield by_design(discovered(HistogramLoss), "state")
+    yield broken(discovered(Histogram), "state")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
@@ -13,6 +14,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.output_tree import DIFFERENT, cloned, first_difference, is_same
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
+from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.subject.modes import switch_mode
@@ -24,6 +26,7 @@ from esper_audit.probes.universal import (
 )
 
 RESETTING = re.compile(r"reset(_(states?|cache|memory|mem|buffers?|hidden|stream))?")
+OF_EARLIER_BATCHES = re.compile(r"momentum|decay|^ema|queue|memory|history")
 ROUNDINGS = 8
 SETTLING_CALLS = 2  # caches and lazy buffers are made in the first calls
 COMPARED = 'assert torch.equal(first{path}, second{path}), "{message}"'
@@ -42,7 +45,7 @@ class DeterministicEvaluation(UniversalProbe):
     Quiet: a module that samples by its name, its docstring or a call of a sampling function has this as a
     property, unless its docstring says that it does so in training. So has one with a method `reset` that
     keeps a state. Dropout is no sampling. A module that draws numbers without using them is sound, and so is
-    one whose state changes by rounding.
+    one whose state changes by rounding. A loss with an option such as `momentum` keeps statistics on purpose.
 
     Tickets: real code
     """
@@ -87,6 +90,9 @@ class DeterministicEvaluation(UniversalProbe):
         """Return the reason if the module samples by name, or keeps a state that a method of it resets."""
         if detector != "random":
             method = resetting_method(subject.build())
+            option = statistics_option(import_name(subject.recipe.target))
+            if option:
+                return f"is a loss that keeps statistics of earlier batches, by its option {option}"
             return f"keeps a state between calls, which `{method}()` resets" if method else ""
         if is_noisy_in_training(subject):
             return ""
@@ -121,6 +127,17 @@ class DeterministicEvaluation(UniversalProbe):
             COMPARED.format(path=path, message=message),
         ]
         return program(subject.recipe, body), f"AssertionError: {message}"
+
+
+def statistics_option(kind: type) -> str:
+    """Return the option of a loss that weighs the statistics of earlier batches, empty if it has none.
+
+    Losses are seldom switched to eval mode.
+    """
+    if not kind.__name__.endswith("Loss"):
+        return ""
+    options = inspect.signature(kind).parameters
+    return next((name for name in options if OF_EARLIER_BATCHES.search(name)), "")
 
 
 def resetting_method(module: nn.Module) -> str:
