@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from support.recipes import COMPLEX, IDS, NUMBERS, PICTURES, ROWS, SEQUENCES, discovered
+from support.recipes import (
+    COMPLEX,
+    IDS,
+    NUMBERS,
+    PAIRS,
+    PICTURES,
+    ROWS,
+    SEQUENCES,
+    discovered,
+    recorded,
+)
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, inconclusive, sound
@@ -220,6 +230,33 @@ class TakesOff(nn.Module):
         return batch - batch.mean(0)
 
 
+class Rotary(nn.Module):
+    """Takes cosines and sines as the two rows of its second argument."""
+
+    def forward(self, x: Tensor, encoding: Tensor) -> Tensor:
+        return x * encoding[0] + x.flip(-1) * encoding[1]
+
+
+class MixedByTwo(nn.Module):
+    """Takes the mean off both arguments."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x - x.mean(0) + y - y.mean(0)
+
+
+class Integral(nn.Module):
+    """Sums along axes that are an option, here all of a picture."""
+
+    def __init__(self, dims: tuple[int, ...] = (-2, -1)) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dim in self.dims:
+            x = x.cumsum(dim)
+        return x
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield inconclusive(discovered(Accumulated, PICTURES), "")
@@ -240,7 +277,13 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(PooledOverRows, SEQUENCES), "rows")
     yield by_design(discovered(Whitened), "rows")
     yield inconclusive(discovered(Weighted, ROWS, ROWS), "")
-    yield broken(discovered(WeightedByTensor, ROWS, ROWS), "rows")
+    yield inconclusive(discovered(WeightedByTensor, ROWS, ROWS), "")
+    yield broken(recorded(WeightedByTensor, ROWS, ROWS), "rows")
+    yield inconclusive(recorded(Weighted, ROWS, ROWS), "")
     yield by_design(discovered(RowIndexer, ROWS, NUMBERS), "rows")
     yield by_design(discovered(OfGraphs), "rows")
     yield broken(discovered(TakesOff), "rows")
+    yield inconclusive(discovered(Rotary, PAIRS, PAIRS), "")
+    yield broken(discovered(MixedByTwo, ROWS, ROWS), "rows")
+    yield by_design(discovered(Integral), "rows")
+    yield sound(discovered(Integral, SEQUENCES))

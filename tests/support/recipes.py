@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import nn
 
+from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value
 
 ROWS = TensorSpec((3, 8))
+PAIRS = TensorSpec((2, 8))
 SEQUENCES = TensorSpec((2, 6, 8))
 PICTURES = TensorSpec((2, 4, 8, 8))
 LONG = TensorSpec((2, 12, 8))
@@ -36,6 +39,11 @@ def recipe_of(kind: type[nn.Module], *call: Value, **build: Value) -> Recipe:
 def discovered(kind: type[nn.Module], *call: Value, **build: Value) -> Discovered:
     """Return the subject that builds a class and calls it with `call`, rows of eight features by default."""
     return subject_by_recipe(recipe_of(kind, *call, **build))
+
+
+def recorded(kind: type[nn.Module], *call: Value, **build: Value) -> Discovered:
+    """Return the subject by a recipe of a recording, whose shapes are no guesses."""
+    return subject_by_recipe(replace(recipe_of(kind, *call, **build), origin=RecipeOrigin.RECORDED))
 
 
 def discovered_function(function: Callable[..., object], *call: Value) -> Discovered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.dependence.followed_axes import (
@@ -16,16 +18,24 @@ from esper_audit.probes.measure.dependence.followed_axes import (
     followed_axes,
     has_single_output,
 )
-from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, precise_run
+from esper_audit.probes.measure.execution.precise_run import (
+    PreciseRun,
+    gap,
+    map_tree,
+    precise_run,
+)
+from esper_audit.probes.measure.output_tree import tensors_of
 from esper_audit.probes.measure.parameters.redrawing import REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limits, Reading, within_rounding
 from esper_audit.probes.mixed_rows import reason_to_mix, takes_numbers
+from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
-from esper_audit.probes.recipes.values import tensors_in
+from esper_audit.probes.recipes.values import TupleSpec, tensors_in
 from esper_audit.probes.universal import UniversalProbe, documentation_of, is_sampling_by_name
 
+AXES = re.compile(r"dims?|ax[ie]s")
 BATCH_FIRST_LAYERS = re.compile(r"(Lazy)?(Conv|BatchNorm|SyncBatchNorm)")
 SEQUENCE_RANK = 3  # (batch, time, width) or (time, batch, width)
 
@@ -42,7 +52,8 @@ class IndependentRows(UniversalProbe):
 
     Quiet: losses and what compares samples on purpose, by name, also of a part; the nodes of a graph, whose
     edges are an argument; time-first sequences, by `batch_first=False` or because their second axis is
-    independent; modules that do not repeat their own output, which `deterministic-evaluation` looks at.
+    independent; a first axis that an option such as `dim` names, or that only a second argument of a guessed
+    shape mixes; modules that do not repeat their own output, which `deterministic-evaluation` looks at.
 
     Tickets: real code
     """
@@ -78,10 +89,14 @@ class IndependentRows(UniversalProbe):
                 return
             if gaps[0] > 1.0 and not _is_repeatable(subject, run):
                 return  # a state or chance explains the difference
+            if gaps[0] > 1.0 and not _depends_by_first(subject, run, axes[0]):
+                return  # the first axis of another argument, of a guessed shape, may be no batch
             yield Reading("rows", gaps[0], {"draw": weights, "dtype": str(run.dtype)})
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if the class compares samples, or samples at random."""
+        if option := _option_of_first_axis(subject):
+            return f"works along the first axis, by its option {option}"
         reason = reason_to_mix(subject.build(), documentation_of(subject))
         is_random = not reason and is_sampling_by_name(subject)
         return "samples at random, by its name or docstring" if is_random else reason
@@ -127,11 +142,44 @@ def _may_be_time_first(subject: Discovered, module: nn.Module) -> bool:
     return rank == SEQUENCE_RANK and not any(map(BATCH_FIRST_LAYERS.match, kinds))
 
 
-def _gap(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> float:
-    """Return how much the last slice of the outputs changes with the others, in tolerances."""
-    first = run.evaluate(subject, subject.arguments_of_call())
+def _option_of_first_axis(subject: Discovered) -> str:
+    """Return the option by which a module was told to work along the first axis of its input, if any."""
+    if subject.recipe.is_function:
+        return ""
+    parameters = inspect.signature(import_name(subject.recipe.target)).parameters
+    given = {name: p.default for name, p in parameters.items()} | dict(subject.recipe.build.kwargs)
+    first = {0, -len(tensors_in(subject.recipe.call)[0].shape)}
+    for name, value in given.items():
+        items = value.items if isinstance(value, TupleSpec) else value
+        axes = items if isinstance(items, (list, tuple)) else (items,)
+        is_number = all(isinstance(axis, int) and not isinstance(axis, bool) for axis in axes)
+        if AXES.fullmatch(str(name)) and is_number and first & set(axes):
+            return str(name)
+    return ""
+
+
+def _depends_by_first(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> bool:
+    """Return whether the first argument alone, if the shapes of the others are guessed, makes a sample depend."""
+    is_guessed = subject.recipe.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
+    if not is_guessed or len(tensors_in(subject.recipe.call)) == 1:
+        return True
+    return _gap(subject, run, followed, is_first_alone=True) > 1.0
+
+
+def _gap(
+    subject: Discovered, run: PreciseRun, followed: FollowedAxis, *, is_first_alone: bool = False
+) -> float:
+    """Return how much the last slice of the outputs changes with the others, in tolerances.
+
+    With `is_first_alone` only the first tensor of the call is changed.
+    """
+    usual = subject.arguments_of_call()
+    first = run.evaluate(subject, usual)
     other = replace(subject, recipe=subject.recipe).arguments_of_call(1)
     mixed = _with_last(subject.arguments_of_call(), other, followed)
+    if is_first_alone:
+        kept = iter([None, *tensors_of(subject.arguments_of_call())[1:]])
+        mixed = map_tree(mixed, lambda t: t if (one := next(kept)) is None else one)
     second = run.evaluate(subject, mixed)
     gaps = [
         gap(first[path].select(axis, -1), second[path].select(axis, -1))

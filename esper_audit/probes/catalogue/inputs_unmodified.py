@@ -29,7 +29,7 @@ ARGUMENT = re.compile(r"\[0\]\[(?P<number>\d+)\]|\[1\]\['(?P<keyword>\w+)'\]")
 IN_PLACE = re.compile(
     r"(modif|chang|overwrit|work|operat|writ)\w*\b.{0,30}\bin[- ]?place", re.IGNORECASE
 )
-IN_PLACE_NAME = re.compile(r"_$|(^|_)(in_?place|fill|overwrite)(_|$)")
+IN_PLACE_NAME = re.compile(r"_$|(^|_)(in_?place|fill|draw|overwrite)(_|$)")
 
 
 class InputsUnmodified(UniversalProbe):
@@ -42,7 +42,7 @@ class InputsUnmodified(UniversalProbe):
     call or a metric then reads other values than it computed, without an error.
 
     Quiet: a module with `inplace=True`, and one whose name ends in an underscore or says it (`fill_holes`,
-    `add_inplace`), overwrites on request. So does a module that is nothing but an activation of torch with
+    `draw_line`), overwrites on request. So does a module that is nothing but an activation of torch with
     `inplace=True`.
 
     Tickets: real code
