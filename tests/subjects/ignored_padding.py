@@ -196,6 +196,13 @@ class AttentionOfTheFirst(SelfAttention):
         return super().forward(x, mask)[:, 0]
 
 
+class AttentionOfTheLast(SelfAttention):
+    """The output at the last position, which no mask should exclude."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return super().forward(x, mask)[:, -1]
+
+
 class LastState(PackedGru):
     """The last output that the lengths keep, in both directions."""
 
@@ -233,6 +240,7 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(MeanOfKept, SEQUENCES, MASK))
     yield broken(discovered(MeanWithPadding, SEQUENCES, MASK), "padding")
     yield sound(discovered(AttentionOfTheFirst, SEQUENCES, MASK))
+    yield sound(discovered(AttentionOfTheLast, SEQUENCES, MASK))
     yield sound(discovered(LastState, SEQUENCES, LENGTHS))
     yield broken(discovered(LastStateOfPadding, SEQUENCES, LENGTHS), "padding")
     yield broken(discovered(LastStateOfPadding, SHORT, SHORT_LENGTHS), "padding")

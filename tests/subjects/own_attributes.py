@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import torch
 from support.recipes import discovered
 from torch import Tensor, nn
 
@@ -164,6 +165,19 @@ def made_with(value: float) -> SetFromOutside:
     return module
 
 
+class RelativePositions(nn.Module):
+    """Has an option that wants a size beside it."""
+
+    def __init__(self, *, relative: bool = False, size: int | None = None) -> None:
+        super().__init__()
+        self.relative = relative
+        if relative and size is not None:
+            self.shift = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.shift if self.relative else x
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Spelt))
     yield sound(discovered(Filled))
@@ -180,3 +194,5 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(Prepared), "attribute")
     yield by_design(discovered(SetFromOutside), "attribute")
     yield broken(discovered(PreparedAtBirth), "option")
+    yield by_design(discovered(RelativePositions), "option")
+    yield sound(discovered(RelativePositions, size=8))

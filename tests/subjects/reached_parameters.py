@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from support.recipes import IDS, discovered
+from support.recipes import IDS, ROWS, discovered
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, inconclusive, sound
@@ -301,6 +301,50 @@ class GlobalStage(nn.Module):
         return y + self.global_part(x) if self.is_global else y
 
 
+class ByScale(nn.Module):
+    """Chooses a layer by an argument, whose other values want another input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict({"8": nn.Linear(8, 4), "2": nn.Linear(2, 4)})
+
+    def forward(self, x: Tensor, scale: str) -> Tensor:
+        out: Tensor = self.layers[scale](x)
+        return out
+
+
+class ByFixedScale(ByScale):
+    """Always chooses the same layer."""
+
+    def forward(self, x: Tensor, scale: str) -> Tensor:
+        out: Tensor = self.layers["8"](x)
+        return out if scale else -out
+
+
+class Matched(nn.Module):
+    """Holds a layer that another class calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coarse, self.fine_matcher = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.coarse(x)
+        return out
+
+
+class Matcher(nn.Module):
+    """Calls a layer of its part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = Matched()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.net.fine_matcher(self.net(x))
+        return out
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -327,3 +371,7 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(OfSubclasses), "unreached")
     yield sound(discovered(UsesBoth))
     yield by_design(discovered(GlobalStage), "unreached")
+    yield by_design(discovered(ByScale, ROWS, "8"), "unreached")
+    yield broken(discovered(ByFixedScale, ROWS, "large"), "unreached")
+    yield by_design(discovered(Matched), "unreached")
+    yield sound(discovered(Matcher))

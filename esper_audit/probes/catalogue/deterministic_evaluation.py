@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.execution.tensor_state import changed_state, tensor_state
 from esper_audit.probes.measure.output_tree import DIFFERENT, cloned, first_difference, is_same
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
@@ -27,7 +27,6 @@ from esper_audit.probes.universal import (
 
 RESETTING = re.compile(r"reset(_(states?|cache|memory|mem|buffers?|hidden|stream))?")
 OF_EARLIER_BATCHES = re.compile(r"momentum|decay|^ema|queue|memory|history")
-ROUNDINGS = 8
 SETTLING_CALLS = 2  # caches and lazy buffers are made in the first calls
 COMPARED = 'assert torch.equal(first{path}, second{path}), "{message}"'
 
@@ -148,30 +147,3 @@ def resetting_method(module: nn.Module) -> str:
         if found and not kind.__module__.startswith("torch."):
             return found
     return ""
-
-
-def tensor_state(module: nn.Module) -> dict[str, Tensor]:
-    """Return copies of all parameters, buffers and plain tensor attributes by dotted name."""
-    found = dict([*module.named_parameters(), *module.named_buffers()])
-    for prefix, child in module.named_modules():
-        for name, value in vars(child).items():
-            if isinstance(value, Tensor):
-                found[f"{prefix}.{name}" if prefix else name] = value
-    return {name: tensor.detach().clone() for name, tensor in found.items()}
-
-
-def changed_state(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> str:
-    """Return the name of the first tensor that changed by more than rounding, empty if none did."""
-    for name, tensor in before.items():
-        is_other = name in after and not is_same(tensor, after[name])
-        if is_other and not _is_rounding(tensor, after[name]):
-            return name
-    return ""
-
-
-def _is_rounding(before: Tensor, after: Tensor) -> bool:
-    """Return whether two tensors differ by rounding only, as where a call normalises its weights again."""
-    if before.shape != after.shape or not before.is_floating_point():
-        return False
-    unit = ROUNDINGS * torch.finfo(before.dtype).eps
-    return torch.allclose(before, after, rtol=unit, atol=unit * float(before.abs().max()))

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
-
-import torch
-from torch import Tensor, nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.execution.gradient_origin import gradient_origin, weighted_sum
+from esper_audit.probes.measure.execution.edge_gradients import (
+    bad_gradient,
+    is_loss,
+    is_zero_loss,
+    live_outputs,
+    origin_at,
+    plain_sum,
+)
 from esper_audit.probes.measure.execution.input_edges import (
     COLOURS,
     CONSTANT,
     EDGES,
     ORDINARY,
     InputEdge,
-    half_at,
+    edge_named,
     is_target,
-    leaves_at,
 )
-from esper_audit.probes.measure.output_tree import named_tensors
-from esper_audit.probes.measure.parameters.gradients import backward
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.argument_names import named_specs
 from esper_audit.probes.recipes.materialise import import_name
@@ -53,7 +54,8 @@ class FiniteGradients(UniversalProbe):
     Quiet: outputs that are not finite are left out, because they show by themselves, and so are gradients of
     targets. What is not finite at any constant input, such as a standard deviation, is a property. So is a loss
     that is exactly zero, and so are colours by name where the gradients of values in [0, 1] are finite. A layer
-    that is torch's own but for its name is not looked at. A metric has properties only.
+    that is torch's own but for its name is not looked at. A metric has properties only, and so has at an
+    edge a function that is no loss.
 
     Tickets: real code
     """
@@ -81,7 +83,7 @@ class FiniteGradients(UniversalProbe):
             except FAILURES:
                 continue
             where: dict[str, Plain] = {"inputs": edge.name, "gradient of": bad}
-            where |= _origin_at(subject, state, edge) if bad else {}
+            where |= origin_at(subject, state, edge) if bad else {}
             yield Reading("ordinary" if edge is ORDINARY else "edge", float(bool(bad)), where)
             if bad:
                 return
@@ -90,8 +92,11 @@ class FiniteGradients(UniversalProbe):
         """Return the reason if any constant does it, or if the inputs are colours and no colour does it."""
         if is_metric(subject):
             return "is a metric, by its module or base"
+        if detector == "edge" and subject.recipe.is_function and not is_loss(subject):
+            return "is no loss, and what calls it may need no gradient"
         module = switch_mode(subject.build(), training=False)
-        if detector == "edge" and _is_zero_loss(subject, module, witness):
+        edge = edge_named(str(witness["inputs"]))
+        if detector == "edge" and is_zero_loss(subject, module, edge):
             return "has no finite gradient only where its loss as a whole is exactly zero"
         if detector == "edge" and bad_gradient(subject, module, CONSTANT):
             return (
@@ -107,7 +112,7 @@ class FiniteGradients(UniversalProbe):
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
     ) -> tuple[str, str]:
         """Return a program that looks at the gradients."""
-        edge = next(one for one in (ORDINARY, *EDGES) if one.name == witness["inputs"])
+        edge = edge_named(str(witness["inputs"]))
         names, specs = recipe_text(subject.recipe).names, named_specs(subject.recipe)
         inputs = {
             name: _input_text(edge, argument, spec)
@@ -130,59 +135,6 @@ class FiniteGradients(UniversalProbe):
             f'    assert t.grad is None or t.grad.isfinite().all(), "{message}"',
         ]
         return program(subject.recipe, body, inputs=inputs), f"AssertionError: {message}"
-
-
-def _origin_at(subject: Discovered, state: str, edge: InputEdge) -> dict[str, Plain]:
-    """Return the operation in which the gradients stop being finite, and its line."""
-    module = switch_mode(subject.at(state), training=False)
-    origin = gradient_origin(lambda: subject.run(module, leaves_at(subject, edge)[0]))
-    return {"operation": origin.operation, "line": origin.line} if origin else {}
-
-
-def _is_zero_loss(subject: Discovered, module: nn.Module, witness: Mapping[str, Plain]) -> bool:
-    """Return whether the outputs at an edge are single zeros, and gradients with half of the values there finite."""
-    edge = next(one for one in EDGES if one.name == witness["inputs"])
-    outputs = live_outputs(subject, module, edge)[0].values()
-    is_zero = all(t.numel() == 1 and not bool(t.any()) for t in outputs)
-    return is_zero and not bad_gradient(subject, module, half_at(edge))
-
-
-def live_outputs(
-    subject: Discovered, module: nn.Module, edge: InputEdge
-) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """Return the outputs that have a gradient at an edge, none if one is not finite, and the inputs."""
-    call, leaves = leaves_at(subject, edge)
-    outputs = named_tensors(subject.run(module, call))
-    floating = {path: t for path, t in outputs.items() if t.is_floating_point()}
-    if not all(bool(t.isfinite().all()) for t in floating.values()):
-        return {}, leaves
-    return {path: t for path, t in floating.items() if t.requires_grad and t.numel()}, leaves
-
-
-def bad_gradient(
-    subject: Discovered,
-    module: nn.Module,
-    edge: InputEdge,
-    total: Callable[[Iterable[Tensor]], Tensor] = weighted_sum,
-) -> str:
-    """Return what has a gradient that is not finite although all outputs are, empty if nothing has."""
-    outputs, leaves = live_outputs(subject, module, edge)
-    if not outputs:
-        return ""
-    for parameter in module.parameters():
-        parameter.grad = None
-    backward(total(outputs.values()))
-    specs = named_specs(subject.recipe)
-    names = [name for name, spec in specs if spec.is_floating and not is_target(name)]
-    names += [""] * len(leaves)
-    named = [*zip(names, leaves, strict=False), *module.named_parameters()]
-    bad = [n for n, t in named if t.grad is not None and not bool(t.grad.isfinite().all())]
-    return (bad[0] or "an input") if bad else ""
-
-
-def plain_sum(outputs: Iterable[Tensor]) -> Tensor:
-    """Return the sum of the outputs."""
-    return torch.stack([t.sum() for t in outputs]).sum()
 
 
 def _input_text(edge: InputEdge, argument: str, spec: TensorSpec) -> str:

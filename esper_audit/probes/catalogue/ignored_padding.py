@@ -8,11 +8,12 @@ from typing import ClassVar
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.dependence.padding import (
+    Padding,
     convolution_in,
     padding_of,
     with_padding,
 )
-from esper_audit.probes.measure.execution.precise_run import precise_run
+from esper_audit.probes.measure.execution.precise_run import PreciseRun, precise_run
 from esper_audit.probes.measure.parameters.redrawing import DRAWS, REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limits, Reading, within_rounding
 from esper_audit.probes.recipes.program import program
@@ -36,8 +37,8 @@ class IgnoredPadding(UniversalProbe):
     puts after the end. Training works, and no error is raised.
 
     Quiet: a mask with the name `mask` where nothing is an attention. A convolution reaches from one
-    position to the next by design. An output that has no axis of positions is compared as a whole, with the
-    end excluded alone: the first position may be what it is read from.
+    position to the next by design. An output that has no axis of positions is compared as a whole, and one of
+    the ends has to be ignored: the other may be what it is read from.
 
     Tickets: real code
     """
@@ -56,20 +57,14 @@ class IgnoredPadding(UniversalProbe):
         padding = padding_of(subject, run.module)
         if padding is None:
             return
+        is_pooled = padding.is_pooled(subject.at(state))
         for weights in DRAWS:
             redraw(run.module, weights)
-            for side in padding.sides:
-                gaps = {kept: padding.gap(run, side, kept) for kept in padding.meanings}
-                known = {kept: gap for kept, gap in gaps.items() if gap is not None}
-                if known:
-                    kept = min(known, key=lambda one: known[one])
-                    where: dict[str, Plain] = {
-                        "side": side,
-                        KEPT: kept,
-                        "dtype": str(run.dtype),
-                        "draw": weights,
-                    }
-                    yield Reading("padding", known[kept], where)
+            readings = [*_readings(padding, run, weights)]
+            # A sample that is read at one end needs that one.
+            yield from (
+                [min(readings, key=lambda one: one.value)] if is_pooled and readings else readings
+            )
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
         """Return the reason if a convolution reaches into the padding."""
@@ -106,3 +101,14 @@ class IgnoredPadding(UniversalProbe):
         ]
         mode = "double().eval" if is_double else "eval"
         return program(subject.recipe, body, mode=mode), f"AssertionError: {message}"
+
+
+def _readings(padding: Padding, run: PreciseRun, draw: int) -> Iterator[Reading]:
+    """Yield a reading for each end at which positions can be excluded, by the likelier meaning of the mask."""
+    for side in padding.sides:
+        gaps = {kept: padding.gap(run, side, kept) for kept in padding.meanings}
+        known = {kept: gap for kept, gap in gaps.items() if gap is not None}
+        if known:
+            kept = min(known, key=lambda one: known[one])
+            where: dict[str, Plain] = {"side": side, KEPT: kept, "dtype": str(run.dtype)}
+            yield Reading("padding", known[kept], {**where, "draw": draw})

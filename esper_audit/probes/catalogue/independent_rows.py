@@ -5,26 +5,24 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
-from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.dependence.followed_axes import (
-    FollowedAxis,
     followed_axes,
     has_single_output,
 )
+from esper_audit.probes.measure.dependence.row_mixing import (
+    depends_by_first,
+    is_repeatable,
+    row_gap,
+)
 from esper_audit.probes.measure.execution.precise_run import (
-    PreciseRun,
-    gap,
-    map_tree,
     precise_run,
 )
-from esper_audit.probes.measure.output_tree import tensors_of
 from esper_audit.probes.measure.parameters.redrawing import REDRAWING, redraw
 from esper_audit.probes.measure.readings import Limits, Reading, within_rounding
 from esper_audit.probes.mixed_rows import reason_to_mix, takes_numbers
@@ -80,16 +78,16 @@ class IndependentRows(UniversalProbe):
             return
         for weights in (0, 2):
             redraw(run.module, weights)
-            gaps = {one.axis: _gap(subject, run, one) for one in axes}
+            gaps = {one.axis: row_gap(subject, run, one) for one in axes}
             if (
                 gaps[0] > 1.0
                 and _may_be_time_first(subject, run.module)
                 and gaps.get(1, 2.0) <= 1.0
             ):
                 return
-            if gaps[0] > 1.0 and not _is_repeatable(subject, run):
+            if gaps[0] > 1.0 and not is_repeatable(subject, run):
                 return  # a state or chance explains the difference
-            if gaps[0] > 1.0 and not _depends_by_first(subject, run, axes[0]):
+            if gaps[0] > 1.0 and not depends_by_first(subject, run, axes[0]):
                 return  # the first axis of another argument, of a guessed shape, may be no batch
             yield Reading("rows", gaps[0], {"draw": weights, "dtype": str(run.dtype)})
 
@@ -156,57 +154,3 @@ def _option_of_first_axis(subject: Discovered) -> str:
         if AXES.fullmatch(str(name)) and is_number and first & set(axes):
             return str(name)
     return ""
-
-
-def _depends_by_first(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> bool:
-    """Return whether the first argument alone, if the shapes of the others are guessed, makes a sample depend."""
-    is_guessed = subject.recipe.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
-    if not is_guessed or len(tensors_in(subject.recipe.call)) == 1:
-        return True
-    return _gap(subject, run, followed, is_first_alone=True) > 1.0
-
-
-def _gap(
-    subject: Discovered, run: PreciseRun, followed: FollowedAxis, *, is_first_alone: bool = False
-) -> float:
-    """Return how much the last slice of the outputs changes with the others, in tolerances.
-
-    With `is_first_alone` only the first tensor of the call is changed.
-    """
-    usual = subject.arguments_of_call()
-    first = run.evaluate(subject, usual)
-    other = replace(subject, recipe=subject.recipe).arguments_of_call(1)
-    mixed = _with_last(subject.arguments_of_call(), other, followed)
-    if is_first_alone:
-        kept = iter([None, *tensors_of(subject.arguments_of_call())[1:]])
-        mixed = map_tree(mixed, lambda t: t if (one := next(kept)) is None else one)
-    second = run.evaluate(subject, mixed)
-    gaps = [
-        gap(first[path].select(axis, -1), second[path].select(axis, -1))
-        for path, axis in followed.outputs.items()
-        if path in first and path in second and first[path].shape == second[path].shape
-    ]
-    return max(gaps, default=0.0) / run.tolerance
-
-
-def _is_repeatable(subject: Discovered, run: PreciseRun) -> bool:
-    """Return whether two calls with the same arguments give the same outputs."""
-    first = run.evaluate(subject, subject.arguments_of_call())
-    second = run.evaluate(subject, subject.arguments_of_call())
-    return all(gap(first[path], second[path]) <= run.tolerance for path in first)
-
-
-def _with_last(tree: Any, other: Any, followed: FollowedAxis) -> Any:
-    """Return the other arguments with the last slice of these."""
-    if isinstance(tree, Tensor):
-        axis = followed.axis
-        if tree.dim() <= axis or tree.shape[axis] != followed.size:
-            return tree
-        mixed = other.clone()
-        mixed.select(axis, -1).copy_(tree.select(axis, -1))
-        return mixed
-    if isinstance(tree, dict):
-        return {key: _with_last(item, other[key], followed) for key, item in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_with_last(a, b, followed) for a, b in zip(tree, other, strict=True))
-    return tree

@@ -21,7 +21,7 @@ from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
 from esper_audit.probes.recipes.values import Value
-from esper_audit.probes.subject.attribute_setter import later_setter
+from esper_audit.probes.subject.attribute_setter import companion_of, later_setter
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
@@ -41,7 +41,8 @@ class OwnAttributes(UniversalProbe):
     Why: a misspelt attribute raises at the first forward of a configuration that no test covers.
 
     Quiet: a base class, whose subclasses set the attribute; an attribute that another method sets, or code
-    outside of the class; a name that the file imports where the package is there.
+    outside of the class; one that the constructor sets only if another argument is given, too; a name that
+    the file imports where the package is there.
 
     Tickets: real code
     """
@@ -82,6 +83,9 @@ class OwnAttributes(UniversalProbe):
         if kind.__subclasses__():
             return "is a base class"
         found = NO_ATTRIBUTE.search(str(witness["error"]))
+        option = str(witness.get("option", "")).partition("=")[0]
+        if found and option and (other := companion_of(kind, found[2], option)):
+            return f"wants {other} beside {option}"
         setter = later_setter(kind, found[2]) if found else ""
         return f"is called after {setter} set `{found[2]}`" if found and setter else ""
 

@@ -18,6 +18,7 @@ from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import CallSpec
+from esper_audit.probes.subject.attribute_setter import outer_caller
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
@@ -37,7 +38,7 @@ class ReachedParameters(UniversalProbe):
     no parameter.
 
     Quiet: a parameter that only other data, an optional argument, an attribute that is set later, another
-    method or a subclass reaches is a property. So is one that is frozen by name, and a part of a list from
+    method, a subclass or other code reaches is a property. So is one that is frozen by name, and a part of a list from
     which the calls choose various equal parts. What no call reaches is a finding, such as the last of the
     layers that a loop leaves out.
 
@@ -90,7 +91,12 @@ class ReachedParameters(UniversalProbe):
         if inherited:
             return f"{inherited[0]} is used by a subclass"
         elsewhere = [head for head in heads if is_used_elsewhere(kind, head)]
-        return f"{elsewhere[0]} is used by another method" if elsewhere else ""
+        if elsewhere:
+            return f"{elsewhere[0]} is used by another method"
+        head = names[0].partition(".")[0]
+        is_plain = reads(kind, head) or head in dir(torch.Tensor)
+        caller = "" if is_plain else outer_caller(kind, head)
+        return f"{head} is called by code in {caller}" if caller else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
@@ -124,6 +130,13 @@ def is_used_elsewhere(kind: type[nn.Module], attribute: str) -> bool:
     """Return whether another method than `__init__` and `forward` mentions an attribute, and forward does not."""
     uses = _uses((base for base in kind.__mro__ if base is not nn.Module), attribute)
     return "forward" not in uses and bool(uses - BUILDING)
+
+
+def reads(kind: type[nn.Module], attribute: str) -> bool:
+    """Return whether a method of a class or its bases, other than a constructor, mentions an attribute."""
+    return bool(
+        _uses((base for base in kind.__mro__ if base is not nn.Module), attribute) - BUILDING
+    )
 
 
 def is_used_by_subclass(kind: type[nn.Module], attribute: str) -> bool:

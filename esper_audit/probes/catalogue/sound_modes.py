@@ -27,6 +27,7 @@ OWN_BY_DESIGN = (
     "ema",
     "stay in eval",
 )
+UNUSED = frozenset({"type"})  # `to` serves in its place, and nothing in torch calls it
 # What a switch of its own says to a part of the module.
 KEEPS_IN_EVAL = re.compile(r"\.eval\(\)|\.train\((mode=)?False\)")
 
@@ -40,7 +41,8 @@ class SoundModes(UniversalProbe):
     Why: `model.eval()(x)` fails where `eval` returns None. A child that a switch misses keeps dropping out
     in evaluation. `self.train = flag` makes every training loop raise.
 
-    Quiet: a module that keeps frozen parts in eval mode, by its docstring, or in a `train` of its own.
+    Quiet: a module that keeps frozen parts in eval mode, by its docstring, or in a `train` of its own; an
+    attribute `type`, whose method nothing calls.
 
     Tickets: real code
     """
@@ -59,7 +61,7 @@ class SoundModes(UniversalProbe):
         """Switch to eval, train and eval."""
         module: nn.Module = subject.at(state)
         shadowed = [n for n in vars(module) if callable(vars(nn.Module).get(n)) and n != "forward"]
-        shadowed = [n for n in shadowed if not callable(vars(module)[n])]
+        shadowed = [n for n in shadowed if not callable(vars(module)[n]) and n not in UNUSED]
         where: dict[str, Plain] = {"attribute": shadowed[0]} if shadowed else {}
         yield Reading("shadowed", float(len(shadowed)), where)
         if shadowed:

@@ -31,7 +31,13 @@ from esper_audit.probes.discovery.inputs import (
 )
 from esper_audit.probes.discovery.layouts import feature_pyramids, first_inputs, shaped_lists
 from esper_audit.probes.discovery.time_limit import TimeLimitReached, time_limit
-from esper_audit.probes.discovery.trial import TrialResult, attempt_build, attempt_call, reason_of
+from esper_audit.probes.discovery.trial import (
+    TrialResult,
+    attempt_build,
+    attempt_call,
+    defines_forward,
+    reason_of,
+)
 from esper_audit.probes.discovery.trial_queue import TrialQueue
 from esper_audit.probes.recipes.materialise import FunctionModule, import_name
 from esper_audit.probes.recipes.recipe import Recipe
@@ -67,13 +73,7 @@ def find_recipe(target: str, known: Sequence[StoredRecipe] = ()) -> TrialResult:
     """Return the first known recipe that runs, else the best that can be found within the budget."""
     with deterministic(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return accepted(_Search(target, known).run())
-
-
-def accepted(result: TrialResult) -> TrialResult:
-    """Return a result as that of a class that runs, if its output is constant by what it computes."""
-    is_run = result.stage is Stage.FED and result.is_constant
-    return replace(result, stage=Stage.RUN, reason="") if is_run else result
+        return _Search(target, known).run().accepted()
 
 
 class _Search:
@@ -137,7 +137,7 @@ class _Search:
         is_fixed = recipe.origin is not RecipeOrigin.DECLARED
         self.best = TrialResult(recipe, Stage.FOUND)
         for built, module in self._builds(recipe, is_fixed=is_fixed):
-            if not _defines_forward(module):
+            if not defines_forward(module):
                 return TrialResult(built, Stage.BUILT, "the class defines no forward")
             result = attempt_call(built, module) if stored.has_call else self._call(built, module)
             if result.stage is Stage.RUN:
@@ -151,7 +151,7 @@ class _Search:
         given = Recipe(self.target, origin=self.origin, is_function=self.is_function)
         self.best = TrialResult(given, Stage.FOUND)
         for recipe, module in self._builds(given, is_fixed=False):
-            if not _defines_forward(module):
+            if not defines_forward(module):
                 return TrialResult(recipe, Stage.BUILT, "the class defines no forward")
             if self.best.stage is Stage.FOUND:
                 self.best = TrialResult(recipe, Stage.BUILT)
@@ -298,8 +298,3 @@ def _staleness(stored: StoredRecipe, result: TrialResult) -> str:
     if not is_stale or not stored.line:
         return ""
     return f"line {stored.line}, {stored.recipe.origin}: {result.reason}"
-
-
-def _defines_forward(module: nn.Module) -> bool:
-    """Return whether a module has a forward, by its class or by its constructor."""
-    return "forward" in vars(module) or type(module).forward is not nn.Module.forward

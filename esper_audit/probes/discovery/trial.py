@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -39,6 +39,11 @@ class TrialResult:
     def is_ahead_of(self, other: TrialResult) -> bool:
         """Return whether this one came further."""
         return STAGES.index(self.stage) > STAGES.index(other.stage)
+
+    def accepted(self) -> TrialResult:
+        """Return this result as that of a class that runs, if its output is constant by what it computes."""
+        is_run = self.stage is Stage.FED and self.is_constant
+        return replace(self, stage=Stage.RUN, reason="") if is_run else self
 
 
 def attempt_build(recipe: Recipe) -> tuple[nn.Module | None, TrialFailure | None]:
@@ -114,3 +119,8 @@ def reason_of(stage: str, failure: TrialFailure) -> str:
     if is_about_memory(text):
         return f"{stage}: ran out of memory (the limit is probing.memory)"
     return f"{stage}: {text[:160]}"
+
+
+def defines_forward(module: nn.Module) -> bool:
+    """Return whether a module has a forward, by its class or by its constructor."""
+    return "forward" in vars(module) or type(module).forward is not nn.Module.forward

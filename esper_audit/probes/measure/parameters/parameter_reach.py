@@ -82,7 +82,12 @@ def reached_elsewhere(
         if reached and not trial.stream:  # chance chooses among parts that code leaves out, too
             chosen.append(reached)
     unchosen = in_chosen_lists(module, chosen)
-    return {name: "where its list chooses it" for name in missed if name in unchosen} | found
+    by_key = under_other_keys(module, subject.arguments_of_call())
+    return {
+        **{name: "by another key of the call" for name in missed if name in by_key},
+        **{name: "where its list chooses it" for name in missed if name in unchosen},
+        **found,
+    }
 
 
 def other_calls(subject: Discovered, module: nn.Module) -> Iterator[Trial]:
@@ -197,6 +202,20 @@ def in_chosen_lists(module: nn.Module, chosen: Sequence[Set[str]]) -> set[str]:
             if not any(reached[key]) and _form(container, key) in varied:
                 found |= names[key]
     return found
+
+
+def under_other_keys(module: nn.Module, call: CallArguments) -> set[str]:
+    """Return the parameters in dictionaries of parts, in those under other keys than one that a call gives."""
+    args, kwargs = call
+    given = {str(value) for value in (*args, *kwargs.values()) if isinstance(value, str | int)}
+    return {
+        f"{path}.{key}.{name}" if path else f"{key}.{name}"
+        for path, container in module.named_modules()
+        if isinstance(container, nn.ModuleDict) and given & {*container.keys()}
+        for key, part in container.named_children()
+        if key not in given
+        for name, _ in part.named_parameters()
+    }
 
 
 def _form(container: nn.Module, key: str) -> tuple[type[nn.Module], tuple[torch.Size, ...]]:
