@@ -58,6 +58,7 @@ class Audit(msgspec.Struct, frozen=True):
     - `records`: the results of the probes.
     - `cached_units`, `unchanged_units`: the numbers of units of declared subjects that an earlier run answered,
       and that were not looked at because nothing that they use changed since a revision.
+    - `is_interrupted`: whether the probes were ended by a signal, so that `records` lacks some.
     - `coverage`: how far discovery came with each class; None without discovery.
     - `tested`: what the tests reach, by folder. Empty unless the whole tree was audited.
     - `notebooks`: the number of notebooks beside the files, which no check reads.
@@ -86,6 +87,7 @@ class Audit(msgspec.Struct, frozen=True):
     timings: list[CheckTiming] = []
     cached_units: int = 0
     unchanged_units: int = 0
+    is_interrupted: bool = False
     coverage: Coverage | None = None
     tested: list[ReachedPackage] = []
     notebooks: int = 0

@@ -62,13 +62,15 @@ class Coverage(msgspec.Struct, frozen=True):
     """The discovered classes of all targets, and the modules that could not be imported.
 
     `cached` is the number of classes whose result is that of an earlier run, `unchanged` of those that
-    were not looked at because nothing that they use changed since a revision.
+    were not looked at because nothing that they use changed since a revision, `interrupted` of those that
+    were not looked at because the run was interrupted. `classes` holds neither of the latter two.
     """
 
     classes: list[ClassCoverage]
     not_importable: dict[str, str] = {}
     cached: int = 0
     unchanged: int = 0
+    interrupted: int = 0
 
     @property
     def concrete(self) -> list[ClassCoverage]:
@@ -103,6 +105,7 @@ def coverage_numbers(coverage: Coverage) -> dict[str, object]:
         "not_importable": coverage.not_importable,
         "cached": coverage.cached,
         "unchanged": coverage.unchanged,
+        "interrupted": coverage.interrupted,
     }
 
 

@@ -52,19 +52,18 @@ class BatchMeasurement:
 
     The process of a batch writes each record to a journal as soon as it has it. A unit that exceeds its time
     gets that verdict at once. After another bad ending the unit that was running is measured again alone.
-    So is each subject with a verdict that an earlier subject of its process may have caused.
+    So is each subject with a verdict that an earlier subject of its process may have caused. `records` are
+    those by unit that will not change any more.
     """
 
     def __init__(self, sandbox: JobRunner, place: dict[str, object], limits: Limits) -> None:
         self._sandbox, self._place, self._limits = sandbox, place, limits
         self._batches = sandbox.workers * BATCHES_A_WORKER
-        self._records: dict[str, ProbeRecord] = {}
+        self.records: dict[str, ProbeRecord] = {}
         self._alone: list[UnitDescription] = []
 
-    def measure(
-        self, units: Sequence[UnitDescription], progress: Callable[[int], None]
-    ) -> dict[str, ProbeRecord]:
-        """Return the record of each unit."""
+    def measure(self, units: Sequence[UnitDescription], progress: Callable[[int], None]) -> None:
+        """Find the record of each unit. Raises Interrupted where the run is to end early."""
         groups: dict[tuple[str, str], list[UnitDescription]] = {}
         for unit in units:
             groups.setdefault((unit.subject, unit.state), []).append(unit)
@@ -75,11 +74,10 @@ class BatchMeasurement:
             jobs = [self._job(name, batch) for name, batch in pending.items()]
             for outcome in self._sandbox.run(jobs):
                 batches += self._take_records(pending[outcome.job], outcome)
-                progress(len(self._records))
+                progress(len(self.records))
         for unit in self._alone:
-            self._records[unit.id] = self._blocked_record(unit) or self._measure_alone(unit)
-            progress(len(self._records))
-        return self._records
+            self.records[unit.id] = self._blocked_record(unit) or self._measure_alone(unit)
+            progress(len(self.records))
 
     def _job(self, name: str, batch: Sequence[Group]) -> Job:
         chosen = [[unit.id for unit in group] for group in batch]
@@ -103,7 +101,7 @@ class BatchMeasurement:
             if number and not all(record.verdict in SOUND for record in records):
                 again.append([group])
             else:
-                self._records |= {record.unit: record for record in records}
+                self.records |= {record.unit: record for record in records}
         return again
 
     def _take_interrupted(
@@ -115,7 +113,7 @@ class BatchMeasurement:
         if isinstance(ending, TimedOut) or ending == Killed("SIGALRM"):
             ending = TimedOut(self._limits.seconds)
             sound[running.id] = _without_verdict(running, ending)
-        self._records |= sound
+        self.records |= sound
         self._alone += [unit for unit in group if unit.id not in sound]
 
     def _measure_alone(self, unit: UnitDescription) -> ProbeRecord:
@@ -127,7 +125,7 @@ class BatchMeasurement:
 
     def _blocked_record(self, unit: UnitDescription) -> ProbeRecord | None:
         for before in unit.prerequisites:
-            verdict = self._records[before].verdict if before in self._records else Verdict.PASS
+            verdict = self.records[before].verdict if before in self.records else Verdict.PASS
             if verdict is not Verdict.PASS:
                 return unit.record(Verdict.BLOCKED_BY, before, blocked_message(before, verdict))
         return None

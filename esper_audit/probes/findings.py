@@ -7,27 +7,20 @@ it becomes evidence of that finding.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from esper_audit.findings.audit import Audit
 from esper_audit.findings.coverage import Coverage, Stage
 from esper_audit.findings.errors import ConfigError, UsageError
-from esper_audit.findings.finding import (
-    Confidence,
-    EvidenceLevel,
-    Finding,
-    Location,
-    NotAnalysed,
-)
-from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
+from esper_audit.findings.finding import NotAnalysed
+from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.findings.shard import Shard
 from esper_audit.probes.discovery.targets import Target
 from esper_audit.probes.exploration.explore import explore
-from esper_audit.probes.measure.readings import without_reading
 from esper_audit.probes.named_targets import find_targets, resolve_names
-from esper_audit.probes.probed_findings import CONFIRMING, evidence_of, with_evidence
+from esper_audit.probes.probed_findings import CONFIRMING, findings_of, with_evidence
 from esper_audit.probes.session import (
     PROBING,
     ProbeRequest,
@@ -37,18 +30,16 @@ from esper_audit.probes.session import (
     require_torch,
     run_probes,
 )
-from esper_audit.probes.shared_causes import places_of_causes
 from esper_audit.project.config import Project
+from esper_audit.project.workers.interruption import BECAUSE, Interrupted, Interruption
 from esper_audit.rules.finding_builder import ConfigFile
 from esper_audit.rules.suppression.expected_failures import stale_expectations
 from esper_audit.rules.suppression.suppressions import Suppressor
 from esper_audit.text.markdown import count
 from esper_audit.text.progress import Progress
 from esper_audit.tracking.baseline import read_baseline
-from esper_audit.tracking.fingerprint import assign_fingerprints
 
 DECIDED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.UNEXPECTED_PASS})
-EXCERPT_LINES = 5
 NO_CLASSES = "holds no module class to probe"
 SUBJECTS = "subjects"  # the path of a note that concerns no file
 
@@ -61,66 +52,11 @@ def merge_records(audit: Audit, records: Sequence[ProbeRecord]) -> Audit:
     ran = {record.probe for record in records if record.verdict is not Verdict.NOT_APPLICABLE}
     return msgspec.structs.replace(
         audit,
-        findings=sorted([*findings, *_findings_of(audit.root, failed)], key=lambda f: f.order),
+        findings=sorted([*findings, *findings_of(audit.root, failed)], key=lambda f: f.order),
         checks=sorted({*audit.checks, *ran}),
         checked=_checked_files(audit, records),
         records=[*records],
     )
-
-
-def _findings_of(root: str, failed: Iterable[ProbeRecord]) -> list[Finding]:
-    """Return a finding for each cause and place of failure, with every unit in which it occurred."""
-    defects: dict[tuple[str, DefinitionPlace, str], list[ProbeRecord]] = {}
-    causes = (one for record in failed for one in _by_detector(record))
-    for place, one in places_of_causes(causes):
-        defects.setdefault((one.probe, place, one.code), []).append(one)
-    return assign_fingerprints(
-        (_finding(root, place, records), f"{place.symbol} {code}")
-        for (_, place, code), records in defects.items()
-    )
-
-
-def _by_detector(record: ProbeRecord) -> Iterator[ProbeRecord]:
-    """Yield a record for each cause of failure, with the first detector that it made fail."""
-    if not record.failures:
-        yield record
-    causes = {failure.cause: failure for failure in reversed(record.failures)}
-    for failure in (one for one in record.failures if causes[one.cause] is one):
-        yield msgspec.structs.replace(
-            record,
-            code=failure.code,
-            message=failure.message,
-            witness=failure.witness,
-            reproducer=failure.reproducer,
-        )
-
-
-def _finding(root: str, place: DefinitionPlace, records: Sequence[ProbeRecord]) -> Finding:
-    first = records[0]
-    lines = _lines(os.path.join(root, place.path), place)
-    end_column = len(lines[0]) + 1
-    subjects = list(dict.fromkeys(record.subject for record in records))
-    return Finding(
-        location=Location(place.path, place.line, 1, place.line, end_column, place.symbol),
-        check=first.probe,
-        contract=first.contract,
-        message=f"{', '.join(subjects)}: {without_reading(first.message)}",
-        severity=first.severity,
-        category=first.category,
-        confidence=Confidence.HIGH,
-        fingerprint="",
-        excerpt="\n".join(lines),
-        excerpt_line=place.line,
-        standing=EvidenceLevel.MEASURED,
-        probed=tuple(map(evidence_of, records)),
-    )
-
-
-def _lines(file: str, place: DefinitionPlace) -> list[str]:
-    """Return the first lines of a definition."""
-    with open(file, encoding="utf-8", errors="replace") as source:
-        lines = source.read().splitlines()
-    return lines[place.line - 1 : min(place.end_line, place.line - 1 + EXCERPT_LINES)]
 
 
 def _checked_files(audit: Audit, records: Sequence[ProbeRecord]) -> dict[str, frozenset[str]]:
@@ -141,33 +77,46 @@ def _checked_files(audit: Audit, records: Sequence[ProbeRecord]) -> dict[str, fr
 
 
 def audit_subjects(
-    project: Project, request: ProbeRequest, progress: Progress | None = None
+    project: Project,
+    request: ProbeRequest,
+    progress: Progress | None = None,
+    interruption: Interruption | None = None,
 ) -> Audit:
     """Return an audit by probes alone, in which findings with a ticket are set aside.
 
-    Raises ConfigError if there are no subjects, TorchMissing without torch, and UsageError for an
-    unknown probe or subject.
+    An interrupted audit has what was found until then. Raises ConfigError if there are no subjects,
+    TorchMissing without torch, and UsageError for an unknown probe or subject.
     """
+    interruption = interruption or Interruption()
     if request.subjects:
-        targets, others = resolve_names(request.subjects, project, request)
+        try:
+            targets, others = resolve_names(request.subjects, project, request, interruption)
+        except Interrupted:
+            lost = [NotAnalysed(one, f"was not looked at {BECAUSE}") for one in request.subjects]
+            empty = _empty_audit(project, request.shard)
+            return msgspec.structs.replace(empty, not_analysed=sorted(lost), is_interrupted=True)
     else:
         targets, others = _configured_targets(project), []
     if targets:
-        return _explored(project, targets, others, request, progress)
+        audit = _explored(project, targets, request, progress, interruption)
+        if others or (not request.subjects and project.config.subjects):
+            declared = msgspec.structs.replace(request, subjects=others)
+            result = run_probes(project, declared, progress, interruption)
+            audit = _merge_result(audit, project, result, "")
+        audit = _with_reason_if_empty(audit, request)
+        return _without_known(audit, project, request)
     if not request.subjects and not project.config.subjects:
         raise ConfigError(
             f"{project.file or project.root}: there are no subjects to probe. Name the function that yields "
             'them: subjects = ["path/to/file.py:function"] in [tool.esper-audit], or on the command line.'
         )
-    result = run_probes(project, request, progress)
+    result = run_probes(project, request, progress, interruption)
     is_complete = request.shard.is_whole and not (
-        request.subjects or request.probes or request.since
+        request.subjects or request.probes or request.since or result.is_interrupted
     )
     today = request.today if is_complete else ""
     audit = _merge_result(_empty_audit(project, request.shard), project, result, today)
-    tickets = project.resolve(project.config.tickets)
-    audit = _without_allowed(audit, project, request)
-    return read_baseline(tickets, request.today).apply(audit, tickets, {})
+    return _without_known(audit, project, request)
 
 
 def _empty_audit(project: Project, shard: Shard) -> Audit:
@@ -202,27 +151,36 @@ def _configured_targets(project: Project) -> dict[str, Target]:
 def _explored(
     project: Project,
     targets: dict[str, Target],
-    others: list[str],
     request: ProbeRequest,
     progress: Progress | None,
+    interruption: Interruption,
 ) -> Audit:
-    """Return an audit of discovered classes, with the declared subjects that were named too."""
+    """Return an audit of discovered classes."""
     require_torch()
     require_known_probes(request.probes)
-    result = explore(project, list(targets.values()), request, progress)
+    result = explore(project, list(targets.values()), request, progress, interruption)
     audit = merge_records(_empty_audit(project, request.shard), result.records)
-    audit = msgspec.structs.replace(
-        audit, coverage=result.coverage, not_analysed=result.not_analysed
+    return msgspec.structs.replace(
+        audit,
+        coverage=result.coverage,
+        not_analysed=result.not_analysed,
+        is_interrupted=result.is_interrupted,
     )
-    if others or (not request.subjects and project.config.subjects):
-        declared = msgspec.structs.replace(request, subjects=others)
-        audit = _merge_result(audit, project, run_probes(project, declared, progress), "")
-    looked_at = result.coverage.count(Stage.RUN) or result.coverage.unchanged or audit.records
-    is_empty = not (looked_at or audit.not_analysed or audit.unchanged_units)
-    if is_empty and request.shard.is_whole:
-        why = _why_nothing_ran(result.coverage)
-        empty = [NotAnalysed(name, why) for name in request.subjects or ["."]]
-        audit = msgspec.structs.replace(audit, not_analysed=empty)
+
+
+def _with_reason_if_empty(audit: Audit, request: ProbeRequest) -> Audit:
+    """Return an audit with the reason why nothing of its targets was looked at, if that is the case."""
+    coverage = audit.coverage or Coverage([])
+    looked_at = coverage.count(Stage.RUN) or coverage.unchanged or audit.records
+    if looked_at or audit.not_analysed or audit.unchanged_units or not request.shard.is_whole:
+        return audit
+    why = _why_nothing_ran(coverage)
+    empty = [NotAnalysed(name, why) for name in request.subjects or ["."]]
+    return msgspec.structs.replace(audit, not_analysed=empty)
+
+
+def _without_known(audit: Audit, project: Project, request: ProbeRequest) -> Audit:
+    """Return an audit with the findings set aside that the configuration allows, or that have a ticket."""
     tickets = project.resolve(project.config.tickets)
     audit = _without_allowed(audit, project, request)
     return read_baseline(tickets, request.today).apply(audit, tickets, {})
@@ -292,4 +250,5 @@ def _merge_result(audit: Audit, project: Project, result: ProbeResult, today: st
         not_analysed=sorted({*audit.not_analysed, *result.not_analysed, *lost}),
         cached_units=result.cached,
         unchanged_units=result.unchanged,
+        is_interrupted=audit.is_interrupted or result.is_interrupted,
     )

@@ -15,19 +15,21 @@ from esper_audit.findings.errors import UsageError
 from esper_audit.probes.discovery.targets import Target, target_of_package, target_of_path
 from esper_audit.probes.session import ProbeRequest, Session, require_torch
 from esper_audit.project.config import Project
+from esper_audit.project.workers.interruption import Interruption
 
 
 def resolve_names(
-    names: Sequence[str], project: Project, request: ProbeRequest
+    names: Sequence[str], project: Project, request: ProbeRequest, interruption: Interruption
 ) -> tuple[dict[str, Target], list[str]]:
     """Return the targets of discovery, and the names of declared subjects and subjects files.
 
-    Raise UsageError for a name that is nothing, with the nearest path, subject and package.
+    Raise UsageError for a name that is nothing, with the nearest path, subject and package, and Interrupted
+    where the run is to end early.
     """
     paths = [name for name in names if os.path.exists(name)]
     others = [name for name in names if name not in paths]
     undecided = [name for name in others if ":" not in name]
-    declared = _declared_names(project, request) if undecided else frozenset()
+    declared = _declared_names(project, request, interruption) if undecided else frozenset()
     subjects = [
         name
         for name in others
@@ -51,12 +53,15 @@ def find_targets(names: Iterable[str], project: Project) -> dict[str, Target]:
     }
 
 
-def _declared_names(project: Project, request: ProbeRequest) -> frozenset[str]:
+def _declared_names(
+    project: Project, request: ProbeRequest, interruption: Interruption
+) -> frozenset[str]:
     """Return the names of the declared subjects and of their units."""
     if not project.config.subjects:
         return frozenset()
     require_torch()
-    with Session(project, msgspec.structs.replace(request, subjects=[])) as session:
+    every = msgspec.structs.replace(request, subjects=[])
+    with Session(project, every, interruption) as session:
         collected, _ = session.collect()
     units = [unit for found in collected.values() for unit in found.units]
     return frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -27,8 +28,10 @@ from esper_audit.probes.sandbox.pool import (
 )
 from esper_audit.probes.subject.subject import SubjectError
 from esper_audit.project.config import Project
+from esper_audit.project.workers.interruption import BECAUSE, Interrupted, Interruption
 from esper_audit.rules.probe_catalogue import probe_descriptions, probe_modules
 from esper_audit.rules.suppression.expected_failures import apply_expectation
+from esper_audit.text.markdown import count
 from esper_audit.text.phrases import did_you_mean
 from esper_audit.text.progress import Progress
 
@@ -72,7 +75,7 @@ class ProbeResult(msgspec.Struct, frozen=True):
     """The records in the order of declaration, what could not be probed, and promises without a unit.
 
     `cached` is the number of records of an earlier run, `unchanged` of units that were not looked at because
-    nothing that they use changed since a revision.
+    nothing that they use changed since a revision. An interrupted run has the records that were there.
     """
 
     records: list[ProbeRecord]
@@ -80,6 +83,7 @@ class ProbeResult(msgspec.Struct, frozen=True):
     without_unit: list[str]
     cached: int = 0
     unchanged: int = 0
+    is_interrupted: bool = False
 
 
 def require_torch() -> None:
@@ -92,7 +96,10 @@ def require_torch() -> None:
 
 
 def run_probes(
-    project: Project, request: ProbeRequest, progress: Progress | None = None
+    project: Project,
+    request: ProbeRequest,
+    progress: Progress | None = None,
+    interruption: Interruption | None = None,
 ) -> ProbeResult:
     """Run the requested probes on the project's subjects, each subject in processes of its own.
 
@@ -100,7 +107,7 @@ def run_probes(
     """
     require_torch()
     require_known_probes(request.probes)
-    with Session(project, request) as session:
+    with Session(project, request, interruption) as session:
         return session.run(progress)
 
 
@@ -127,7 +134,9 @@ class _FileProgress(msgspec.Struct, frozen=True):
 class Session:
     """The subjects of a project, and a sandbox that measures their units."""
 
-    def __init__(self, project: Project, request: ProbeRequest) -> None:
+    def __init__(
+        self, project: Project, request: ProbeRequest, interruption: Interruption | None = None
+    ) -> None:
         self._project = project
         self._request = request
         limits = project.config.probing
@@ -147,7 +156,7 @@ class Session:
             workers=request.workers or limits.workers or default_workers(),
             start=request.start,
         )
-        self._sandbox = open_runner(setup, request.cluster)
+        self._sandbox = open_runner(setup, request.cluster, interruption or Interruption())
 
     def __enter__(self) -> Session:
         return self
@@ -162,24 +171,34 @@ class Session:
 
     def run(self, progress: Progress | None = None) -> ProbeResult:
         """Collect the subjects, measure the requested units, and return the result in declaration order."""
-        collected, problems = self.collect()
+        try:
+            collected, problems = self.collect()
+        except Interrupted:
+            problems = [_cut(one, "its subjects were not collected") for one in self._sources]
+            return ProbeResult([], problems, [], is_interrupted=True)
         selected = {source: self.select(found.units) for source, found in collected.items()}
         self._check_patterns(collected)
         every = sum(map(len, selected.values()))
         selected = self._answers.changed(selected, self._request.since)
         total = sum(map(len, selected.values()))
         records: list[ProbeRecord] = []
+        missing = 0
         for source, units in selected.items():
-            done = len(records)
-            records += self.measure(source, units, _FileProgress(progress, done, total))
-            problems += _without_verdict(source, records[done:])
+            measured = self.measure(source, units, _FileProgress(progress, len(records), total))
+            records += measured
+            problems += _without_verdict(source, measured)
+            if left := len(units) - len(measured):
+                missing += left
+                what = f"{left:,} of {count(len(units), 'unit')} were not looked at"
+                problems.append(_cut(source, what))
             if units or not self._request.since:
                 records += [r for r in collected[source].not_applicable if not self._patterns]
-        missing = [unit for found in collected.values() for unit in found.without_unit]
-        return ProbeResult(records, problems, missing, self._answers.used, every - total)
+        empty = [unit for found in collected.values() for unit in found.without_unit]
+        used = self._answers.used
+        return ProbeResult(records, problems, empty, used, every - total, missing > 0)
 
     def collect(self) -> tuple[dict[str, CollectedUnits], list[NotAnalysed]]:
-        """Return the units of each subjects file, and the files that could not be collected."""
+        """Return the units of each subjects file, and the files not collected. Raises Interrupted."""
         probes = self._request.probes or None
         slow = self._project.config.probing.slow
         arguments = {"root": self._project.root, "probes": probes, "slow": slow}
@@ -209,16 +228,22 @@ class Session:
     def measure(
         self, source: str, units: Sequence[UnitDescription], progress: Callable[[int], None]
     ) -> list[ProbeRecord]:
-        """Measure units in batches, and return their records in order."""
+        """Measure units in batches, and return their records in order, fewer of an interrupted run."""
         place: dict[str, object] = {"root": self._project.root, "source": source}
         records = self._answers.known(source, units)
         missing = [unit for unit in units if unit.id not in records]
         if missing:
             batches = BatchMeasurement(self._sandbox, place, self._limits)
-            measured = batches.measure(missing, progress)
-            self._answers.keep(source, missing, measured)
-            records |= measured
-        return [self._request.with_expectation(records[unit.id], self._project) for unit in units]
+
+            def keep(done: int) -> None:
+                self._answers.keep(source, missing, batches.records)
+                progress(done)
+
+            with contextlib.suppress(Interrupted):
+                batches.measure(missing, keep)
+            records |= batches.records
+        known = (records[unit.id] for unit in units if unit.id in records)
+        return [self._request.with_expectation(record, self._project) for record in known]
 
     def _check_patterns(self, collected: dict[str, CollectedUnits]) -> None:
         units = [unit for found in collected.values() for unit in found.units]
@@ -268,3 +293,7 @@ def _without_verdict(source: str, records: Sequence[ProbeRecord]) -> list[NotAna
         for record in records
         if record.verdict is Verdict.NO_VERDICT
     ]
+
+
+def _cut(source: str, what: str) -> NotAnalysed:
+    return NotAnalysed(_source_path(source), f"{what} {BECAUSE}", check=PROBING)

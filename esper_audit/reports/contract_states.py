@@ -93,6 +93,13 @@ def _probe_state(contract: str, probes: Sequence[str], audit: Audit) -> Contract
     """Return the state by the probes, `holds` only if every promise was decided."""
     if not probes:
         return None
+    state = _recorded_state(contract, audit)
+    is_known = state in (ContractState.BROKEN, ContractState.NOT_ADOPTED)
+    return state if is_known or not audit.is_interrupted else ContractState.NOT_LOOKED_AT
+
+
+def _recorded_state(contract: str, audit: Audit) -> ContractState:
+    """Return the state of a contract by the records that there are."""
     if not audit.records:
         is_adopted = contract not in audit.not_adopted
         return ContractState.UNAVAILABLE if is_adopted else ContractState.NOT_ADOPTED

@@ -37,7 +37,7 @@ class ClassAnswers:
         self._project, self._modules = project, modules
         self._cache = UnitCache(project, enabled=enabled)
         self._files = UsedFiles(project.root)
-        self.save = self._cache.save
+        self.save, self.save_new = self._cache.save, self._cache.save_new
 
     @cached_property
     def _every(self) -> bytes:
@@ -60,6 +60,7 @@ class ClassAnswers:
         value = compute()
         if is_kept(value):
             self._cache.put(name, digest, value)
+            self.save_new()
         return value
 
     def get(

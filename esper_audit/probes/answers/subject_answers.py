@@ -23,8 +23,9 @@ class SubjectAnswers:
         self._project, self._enabled = project, enabled
         self._cache = UnitCache(project, enabled=enabled)
         self._files = UsedFiles(project.root)
-        self.save = self._cache.save
+        self.save, self.save_new = self._cache.save, self._cache.save_new
         self.used = 0
+        self._kept: set[str] = set()  # by the name of the first unit
 
     def known(self, source: str, units: Sequence[UnitDescription]) -> dict[str, ProbeRecord]:
         """Return the records of an earlier run that hold, by unit."""
@@ -43,15 +44,22 @@ class SubjectAnswers:
     def keep(
         self, source: str, units: Sequence[UnitDescription], records: Mapping[str, ProbeRecord]
     ) -> None:
-        """Keep the records of the groups in which each unit has a verdict."""
+        """Keep the records of the groups in which each unit has a record with a verdict.
+
+        They are in the cache from now on, also if this process is killed.
+        """
         if not (self._enabled and self._file(source)):
             return
         digest = self._files.digest(self._file(source))
         for group in _groups(units):
-            found = [records[unit.id] for unit in group]
-            if all(record.verdict is not Verdict.NO_VERDICT for record in found):
+            found = [records[unit.id] for unit in group if unit.id in records]
+            has_verdicts = all(record.verdict is not Verdict.NO_VERDICT for record in found)
+            first = _name(source, group[0])
+            if has_verdicts and len(found) == len(group) and first not in self._kept:
+                self._kept.add(first)
                 for unit in group:
                     self._cache.put(_name(source, unit), digest, records[unit.id])
+        self._cache.save_new()
 
     def changed(
         self, units: Mapping[str, list[UnitDescription]], revision: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
@@ -16,7 +15,6 @@ from esper_audit.project.engine_fingerprint import content_digest, package_finge
 from esper_audit.rules.probe_catalogue import plugin_modules, probe_source
 
 PURPOSE = "probes"
-SECONDS_BETWEEN_SAVES = 10.0
 Value = TypeVar("Value")
 
 
@@ -24,7 +22,7 @@ class UnitCache:
     """Results by name and digest of what they depend on, in a file of the project.
 
     The file counts as absent if this package, the installed packages, Python, torch or the limits of
-    probing are others. It is written every few seconds, so that a run that is killed leaves most of it.
+    probing are others. A run that is killed leaves what `save_new` wrote.
     """
 
     def __init__(self, project: Project, *, enabled: bool) -> None:
@@ -41,7 +39,7 @@ class UnitCache:
             package_fingerprint().hex(), sys.version, importable_names(), surroundings.hex()
         )
         self._answers = ContentCache(project.root, PURPOSE, made_by, bytes, enabled=enabled)
-        self._saved = time.monotonic()
+        self.save, self.save_new = self._answers.save, self._answers.save_new
 
     def get(self, name: str, digest: bytes, kind: type[Value]) -> Value | None:
         """Return the result of a name with this digest, None if there is none."""
@@ -54,15 +52,8 @@ class UnitCache:
             return None
 
     def put(self, name: str, digest: bytes, value: object) -> None:
-        """Set the result of a name, and write the file if that was long ago."""
+        """Set the result of a name, which `save` or `save_new` writes."""
         self._answers.put(name, digest, msgspec.msgpack.encode(value))
-        if time.monotonic() - self._saved > SECONDS_BETWEEN_SAVES:
-            self.save()
-
-    def save(self) -> None:
-        """Write the file if a result changed."""
-        self._answers.save()
-        self._saved = time.monotonic()
 
 
 def importable_names() -> list[tuple[str, list[str]]]:

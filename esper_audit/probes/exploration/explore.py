@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from esper_audit.findings.coverage import NOT_CHECKED, ClassCoverage, Coverage, Stage
+from esper_audit.findings.coverage import Coverage
 from esper_audit.findings.finding import NotAnalysed
-from esper_audit.findings.probe_record import DetectorFailure, ProbeRecord, Verdict, failing_by
+from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.probes.answers.class_answers import ClassAnswers
 from esper_audit.probes.answers.used_files import file_digest
 from esper_audit.probes.discovery.targets import ModuleClass, Target
+from esper_audit.probes.exploration.checked_class import (
+    DISCOVERY,
+    CheckedClass,
+    class_count,
+    note_of_interruption,
+    result_of,
+)
 from esper_audit.probes.exploration.known_recipes import (
     JOBS,
     KnownRecipes,
@@ -21,33 +28,36 @@ from esper_audit.probes.exploration.known_recipes import (
     observed_recipes,
     recipe_sources,
 )
+from esper_audit.probes.exploration.reproduction import Reproduction, lost_failures
 from esper_audit.probes.sandbox.cluster import open_runner
 from esper_audit.probes.sandbox.job_runner import SandboxSetup
-from esper_audit.probes.sandbox.outcome import Job, JobOutcome, Limits, Returned
+from esper_audit.probes.sandbox.outcome import Job, Limits, Returned
 from esper_audit.probes.sandbox.pool import TORCH, TORCH_AND_COMPILER
 from esper_audit.probes.session import MEBIBYTE, ProbeRequest, default_workers
 from esper_audit.project.config import Project
+from esper_audit.project.workers.interruption import BECAUSE, Interrupted, Interruption
 from esper_audit.rules.probe_catalogue import universal_modules
-from esper_audit.text.phrases import quoted
 from esper_audit.text.progress import Progress
 
-DISCOVERY = "discovery"  # the check that is named where a target cannot be looked at
 KNOWN, OBSERVED = (
     "known",
     "observed",
 )  # recipes that are known before, and from inside other modules
-OUT_OF_MEMORY = "memory"
 REPRODUCTION = (*TORCH, JOBS)
 # A module on the meta device makes torch import its compiler, in each job anew unless it is there already.
 MEASUREMENT = (*TORCH_AND_COMPILER, JOBS)
 
 
 class ExplorationResult(msgspec.Struct, frozen=True):
-    """The records of the contracts, the coverage, and what could not be looked at."""
+    """The records of the contracts, the coverage, and what could not be looked at.
+
+    An interrupted run has those of the classes that were looked at.
+    """
 
     records: list[ProbeRecord]
     coverage: Coverage
     not_analysed: list[NotAnalysed]
+    is_interrupted: bool = False
 
 
 def explore(
@@ -55,30 +65,24 @@ def explore(
     targets: Sequence[Target],
     request: ProbeRequest,
     progress: Progress | None = None,
+    interruption: Interruption | None = None,
 ) -> ExplorationResult:
-    """Discover the classes of some targets, and check the universal contracts on each that runs."""
+    """Discover the classes of some targets, and check the universal contracts on each that runs.
+
+    What is known of a class is in the cache as soon as its failures were repeated, also if this process is killed.
+    """
     modules = {name: file for target in targets for name, file in target.modules.items()}
     folders = [folder for target in targets for folder in target.search_path]
-    with _Exploration(project, request, modules, folders) as exploration:
+    target = _Modules(modules, folders)
+    with _Exploration(project, request, target, interruption or Interruption()) as exploration:
         return exploration.run(progress)
 
 
-class _Checked(msgspec.Struct, frozen=True):
-    """What the job of a class returned: its stage, its records, and the recipe by which it runs."""
+class _Modules(msgspec.Struct, frozen=True):
+    """The files of modules by name, and the folders that they are imported from."""
 
-    coverage: ClassCoverage
-    records: list[ProbeRecord] = []
-    recipe: dict[str, Any] = {}
-    is_cached: bool = False
-
-    def is_lasting(self) -> bool:
-        """Return whether a later run would return the same: no limit of time or memory cut it short."""
-        is_cut = any(text.startswith(NOT_CHECKED) for text in self.coverage.properties)
-        return not is_cut and all(record.code != OUT_OF_MEMORY for record in self.records)
-
-    def has_run(self) -> bool:
-        """Return whether the class runs."""
-        return self.coverage.has_reached(Stage.RUN)
+    files: dict[str, str]
+    folders: list[str]
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -100,33 +104,34 @@ class _Exploration:
         self,
         project: Project,
         request: ProbeRequest,
-        modules: dict[str, str],
-        folders: Sequence[str],
+        target: _Modules,
+        interruption: Interruption,
     ) -> None:
         self._project, self._root = project, project.root
-        self._request, self._modules = request, modules
-        self._answers = ClassAnswers(project, modules, enabled=request.cache)
+        self._request, self._modules = request, target.files
+        self._answers = ClassAnswers(project, target.files, enabled=request.cache)
         limits = project.config.probing
         bounds = Limits(
             seconds=limits.seconds, memory_bytes=limits.memory * MEBIBYTE, is_guarded=True
         )
         workers = request.workers or limits.workers or default_workers()
         preload = project.config.preload
-        packages = sorted({name.partition(".")[0] for name in modules if "." in name})
+        packages = sorted({name.partition(".")[0] for name in target.files if "." in name})
         setup = SandboxSetup(
             preload=(*MEASUREMENT, *universal_modules()),
             packages=(*preload, *packages),
             prepared=(Job("tables", f"{JOBS}:prepare_classes", {}),),
-            search_path=(*folders, project.root),
+            search_path=(*target.folders, project.root),
             limits=bounds,
             workers=workers,
             start=request.start,
         )
-        self._sandbox = open_runner(setup, request.cluster)
+        self._sandbox = open_runner(setup, request.cluster, interruption)
         clean = msgspec.structs.replace(
-            setup, preload=REPRODUCTION, packages=(*preload,), prepared=()
+            setup, preload=REPRODUCTION, packages=(*preload,), prepared=(), priority=1
         )
-        self._clean_sandbox = open_runner(clean, request.cluster)
+        self._clean_sandbox = open_runner(clean, request.cluster, interruption)
+        self._reproduction = Reproduction(self._answers, self._clean_sandbox)
 
     def __enter__(self) -> _Exploration:
         return self
@@ -138,34 +143,55 @@ class _Exploration:
 
     def run(self, progress: Progress | None) -> ExplorationResult:
         """Find the classes, check each, and repeat each failure by its reproducer."""
-        found = self._find()
+        try:
+            found = self._find()
+        except Interrupted:
+            note = NotAnalysed(".", f"its classes were not found {BECAUSE}", check=DISCOVERY)
+            return ExplorationResult([], Coverage([]), [note], is_interrupted=True)
         part = self._request.shard.of(found.classes)
         classes = self._answers.changed(part, self._request.since)
-        checked = self._check(KNOWN, classes, self._known(classes), progress)
-        cached = _class_count(one for one in classes if checked[one.target].is_cached)
+        checked: dict[str, CheckedClass] = {}
+        is_interrupted = False
+        try:
+            for target, one in self._looked_at(classes, progress):
+                checked |= {target: one}
+        except Interrupted:
+            is_interrupted = True
+        done = [one for one in classes if one.target in checked]
+        left = [one for one in classes if one.target not in checked]
+        coverage = Coverage(
+            [checked[one.target].coverage for one in done if not one.is_function],
+            found.not_importable,
+            cached=class_count(one for one in done if checked[one.target].is_cached),
+            unchanged=class_count(part) - class_count(classes),
+            interrupted=class_count(left),
+        )
+        measured = (record for one in done for record in checked[one.target].records)
+        records = [self._request.with_expectation(record, self._project) for record in measured]
+        notes = [
+            *found.problems,
+            *([note_of_interruption(left, classes)] if is_interrupted else []),
+        ]
+        return ExplorationResult(records, coverage, notes, is_interrupted)
+
+    def _looked_at(
+        self, classes: Sequence[ModuleClass], progress: Progress | None
+    ) -> Iterator[tuple[str, CheckedClass]]:
+        """Yield the result of each class, a second one if it runs as other modules use it.
+
+        Raises Interrupted.
+        """
+        checked: dict[str, CheckedClass] = {}
+        for target, result in self._check(KNOWN, classes, self._known(classes), progress):
+            checked[target] = result
+            yield target, result
+        running = [recipe for one in classes if (recipe := checked[one.target].recipe)]
         missing = [one for one in classes if not checked[one.target].has_run()]
-        observed = self._observed([one.recipe for one in checked.values() if one.recipe], missing)
+        observed = self._observed(running, missing)
         seen = [one for one in missing if one.target in observed]
-        again = self._check(OBSERVED, seen, observed, None)
-        checked |= {target: one for target, one in again.items() if one.has_run()}
-        reproduced = self._reproduced([r for one in checked.values() for r in one.records])
-        coverage: list[ClassCoverage] = []
-        records: list[ProbeRecord] = []
-        for one in classes:
-            reached, measured = checked[one.target].coverage, checked[one.target].records
-            kept = [reproduced[record.unit] for record in measured]
-            lost = tuple(
-                f"{before.probe}: {failure.code}"
-                for before, after in zip(measured, kept, strict=True)
-                for failure in before.failures
-                if failure not in after.failures
-            )
-            if not one.is_function:
-                coverage.append(msgspec.structs.replace(reached, unstable=lost))
-            records += [self._request.with_expectation(r, self._project) for r in kept]
-        unchanged = _class_count(part) - _class_count(classes)
-        counted = Coverage(coverage, found.not_importable, cached, unchanged)
-        return ExplorationResult(records, counted, found.problems)
+        for target, result in self._check(OBSERVED, seen, observed, None):
+            if result.has_run():
+                yield target, result
 
     def _known(self, classes: Sequence[ModuleClass]) -> KnownRecipes:
         sources = recipe_sources(self._project, self._modules)
@@ -190,27 +216,50 @@ class _Exploration:
         classes: Sequence[ModuleClass],
         known: KnownRecipes,
         progress: Progress | None,
-    ) -> dict[str, _Checked]:
-        """Find a recipe for each class, the known ones first, and check the contracts."""
+    ) -> Iterator[tuple[str, CheckedClass]]:
+        """Find a recipe for each class, the known ones first, check the contracts, and yield the result."""
         inputs = {one.target: [known.get(one.target, []), self._request.probes] for one in classes}
-        checked: dict[str, _Checked] = {}
+        answered: dict[str, CheckedClass] = {}
         for one in classes:
-            answer = self._answers.get(purpose, one, inputs[one.target], _Checked)
+            answer = self._answers.get(purpose, one, inputs[one.target], CheckedClass)
             if answer is not None:
-                checked[one.target] = msgspec.structs.replace(answer, is_cached=True)
-        located = {one.target: one for one in classes if one.target not in checked}
+                answered[one.target] = msgspec.structs.replace(answer, is_cached=True)
+        yield from self._repeated(answered)
+        located = {one.target: one for one in classes if one.target not in answered}
         jobs = [
             Job(target, f"{JOBS}:check_class", self._arguments(one, known))
             for target, one in located.items()
         ]
-        for outcome in self._sandbox.run(jobs) if jobs else ():
-            one = located[outcome.job]
-            checked[outcome.job] = result = _result_of(outcome, one)
-            if isinstance(outcome.ending, Returned) and result.is_lasting():
-                self._answers.put(purpose, one, inputs[one.target], result, result.recipe)
+        done = len(answered)
+        for group in self._sandbox.run_in_groups(jobs) if jobs else ():
+            results: dict[str, CheckedClass] = {}
+            for outcome in group:
+                one = located[outcome.job]
+                results[outcome.job] = result = result_of(outcome, one)
+                if isinstance(outcome.ending, Returned) and result.is_lasting():
+                    self._answers.put(purpose, one, inputs[one.target], result, result.recipe)
+            self._answers.save_new()
+            yield from self._repeated(results)
+            self._answers.save_new()
+            done += len(group)
             if progress is not None:
-                progress(len(checked), len(classes))
-        return checked
+                progress(done, len(classes))
+
+    def _repeated(self, results: dict[str, CheckedClass]) -> Iterator[tuple[str, CheckedClass]]:
+        """Yield results with the failures that their programs repeat. Those of an interrupted run are left out."""
+        interrupted = None
+        try:
+            self._reproduction.repeat([r for result in results.values() for r in result.records])
+        except Interrupted as error:
+            interrupted = error
+        for target, result in results.items():
+            if self._reproduction.is_complete(result.records):
+                kept = [*map(self._reproduction.stable, result.records)]
+                lost = lost_failures(result.records, kept)
+                coverage = msgspec.structs.replace(result.coverage, unstable=lost)
+                yield target, msgspec.structs.replace(result, coverage=coverage, records=kept)
+        if interrupted is not None:
+            raise interrupted
 
     def _arguments(self, one: ModuleClass, known: KnownRecipes) -> dict[str, object]:
         recipes = known.get(one.target, [])
@@ -230,65 +279,3 @@ class _Exploration:
             return _Found([], {}, [NotAnalysed(path, reason, check=DISCOVERY)])
 
         return self._answers.of_all(DISCOVERY, self._root, _Found, compute, _Found.is_complete)
-
-    def _reproduced(self, records: Sequence[ProbeRecord]) -> dict[str, ProbeRecord]:
-        """Return the records with the failures whose reproducer ends with the expected error."""
-        failures = {
-            f"{record.unit} {failure.code}": (record.places[0].path, failure)
-            for record in records
-            for failure in record.failures
-        }
-        known = {
-            name: self._answers.is_reproduced(path, failure.reproducer)
-            for name, (path, failure) in failures.items()
-        }
-        jobs = [
-            Job(
-                name,
-                f"{JOBS}:repeat_program",
-                {"program": failures[name][1].reproducer, "folder": ""},
-            )
-            for name, is_stable in known.items()
-            if is_stable is None
-        ]
-        for outcome in self._clean_sandbox.run(jobs) if jobs else ():
-            path, failure = failures[outcome.job]
-            known[outcome.job] = is_stable = _is_reproduced(outcome, failure)
-            if isinstance(outcome.ending, Returned):
-                self._answers.put_reproduced(path, failure.reproducer, is_reproduced=is_stable)
-        stable = {name for name, is_stable in known.items() if is_stable}
-        return {record.unit: _with_stable_failures(record, stable) for record in records}
-
-
-def _class_count(found: Iterable[ModuleClass]) -> int:
-    """Return the number of classes, without functions."""
-    return sum(not one.is_function for one in found)
-
-
-def _is_reproduced(outcome: JobOutcome, failure: DetectorFailure) -> bool:
-    """Return whether a program ended with the error that its failure expects."""
-    ending = outcome.ending
-    return isinstance(ending, Returned) and str(ending.value).startswith(failure.expects or "\0")
-
-
-def _with_stable_failures(record: ProbeRecord, stable: set[str]) -> ProbeRecord:
-    if not record.failures:
-        return record
-    kept = tuple(f for f in record.failures if f"{record.unit} {f.code}" in stable)
-    if not kept:
-        message = "the reproducer does not show it in a fresh process"
-        return msgspec.structs.replace(
-            record, verdict=Verdict.INCONCLUSIVE, code="unstable", message=message, failures=()
-        )
-    return failing_by(record, kept)
-
-
-def _result_of(outcome: JobOutcome, one: ModuleClass) -> _Checked:
-    if isinstance(outcome.ending, Returned):
-        return msgspec.convert(outcome.ending.value, _Checked, strict=False)
-    reason = f"its process {quoted(str(outcome.ending))}"
-    name = one.target.replace(":", ".")
-    coverage = ClassCoverage(
-        name=name, path=one.path, line=one.line, stage=Stage.FOUND, reason=reason
-    )
-    return _Checked(coverage)

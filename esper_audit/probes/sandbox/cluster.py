@@ -18,6 +18,7 @@ from esper_audit.findings.errors import EsperAuditError
 from esper_audit.probes.sandbox.job_runner import JobRunner, SandboxSetup
 from esper_audit.probes.sandbox.outcome import Cost, Job, JobOutcome, ServerDied
 from esper_audit.probes.sandbox.pool import Sandbox
+from esper_audit.project.workers.interruption import BECAUSE, Interrupted, Interruption
 
 CONNECT_SECONDS = 30
 OPEN: dict[tuple[int, bytes], Sandbox] = {}  # the sandboxes of this worker by thread and setup
@@ -27,9 +28,14 @@ class ClusterUnavailable(EsperAuditError):
     """Dask is not installed, or no scheduler answers."""
 
 
-def open_runner(setup: SandboxSetup, cluster: str = "") -> JobRunner:
-    """Return the sandbox of this machine, or the cluster whose scheduler has this address."""
-    return ClusterSandbox(setup, cluster) if cluster else setup.open()
+def open_runner(setup: SandboxSetup, cluster: str, interruption: Interruption) -> JobRunner:
+    """Return the sandbox of this machine, or the cluster whose scheduler has this address.
+
+    It stops when the run is to end early.
+    """
+    runner: JobRunner = ClusterSandbox(setup, cluster) if cluster else setup.open()
+    interruption.attach(runner.stop)
+    return runner
 
 
 class ClusterSandbox:
@@ -40,7 +46,10 @@ class ClusterSandbox:
             raise ClusterUnavailable(
                 "--cluster needs Dask, which is not installed. Install it with: pip install 'esper-audit[cluster]'"
             )
+        self._priority = setup.priority
         self._setup = msgspec.to_builtins(msgspec.structs.replace(setup, workers=1))
+        self._is_stopped = False
+        self._futures: list[Any] = []
         self._dask: Any = importlib.import_module("distributed")
         try:
             self._client = self._dask.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -60,19 +69,39 @@ class ClusterSandbox:
 
         A job that several workers did not survive has ended its supervisor.
         """
+        for group in self.run_in_groups(jobs):
+            yield from group
+
+    def run_in_groups(self, jobs: Iterable[Job]) -> Iterator[list[JobOutcome]]:
+        """Yield the outcomes as `run` does, those of the jobs that ended meanwhile in one list."""
         names: dict[str, str] = {}
-        futures = []
+        futures = self._futures = []
         for job in jobs:
+            plain = msgspec.to_builtins(job)
             future = self._client.submit(
-                run_on_worker, self._setup, msgspec.to_builtins(job), pure=False
+                run_on_worker, self._setup, plain, pure=False, priority=self._priority
             )
             names[future.key] = job.name
             futures.append(future)
-        for future in self._dask.as_completed(futures, loop=self._client.loop):
-            try:
-                yield msgspec.convert(future.result(), JobOutcome, strict=False)
-            except self._dask.KilledWorker:
-                yield JobOutcome(names[future.key], ServerDied(), "starting", "", Cost())
+        completed = self._dask.as_completed(futures, loop=self._client.loop)
+        for group in () if self._is_stopped else completed.batches():
+            outcomes = [self._outcome(one, names[one.key]) for one in group if not one.cancelled()]
+            if self._is_stopped:
+                break
+            yield outcomes
+        if self._is_stopped:
+            raise Interrupted(f"jobs were not run {BECAUSE}")
+
+    def _outcome(self, future: Any, name: str) -> JobOutcome:
+        try:
+            return msgspec.convert(future.result(), JobOutcome, strict=False)
+        except self._dask.KilledWorker:
+            return JobOutcome(name, ServerDied(), "starting", "", Cost())
+
+    def stop(self) -> None:
+        """Cancel the jobs, and run no more. Those that run end with their sandboxes, on `close`."""
+        self._is_stopped = True
+        self._client.cancel(self._futures)
 
     def close(self) -> None:
         """Close the sandboxes of the workers, and the connection."""
@@ -92,4 +121,6 @@ def run_on_worker(setup: dict[str, Any], job: dict[str, Any]) -> Any:
 def close_sandboxes() -> None:
     """Close every sandbox of this worker."""
     while OPEN:
-        OPEN.popitem()[1].close()
+        sandbox = OPEN.popitem()[1]
+        sandbox.stop()
+        sandbox.close()

@@ -48,6 +48,8 @@ class ForkServer:
         self._log = os.path.join(scratch, "server.log")
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting: subprocess.Popen[bytes] | None = None
+        self._is_interrupted = False
         self._control: socket.socket | None = None
 
     def new_lane(self) -> socket.socket:
@@ -64,6 +66,15 @@ class ForkServer:
                 self._stop()  # the server has died, so a second attempt starts another
         raise SandboxError(self._error_text("died twice in a row"))
 
+    def interrupt(self) -> None:
+        """End a start in progress, and make later ones fail, since their imports take seconds.
+
+        Called by another thread.
+        """
+        self._is_interrupted = True
+        if self._starting is not None:
+            self._starting.kill()
+
     def close(self) -> None:
         """End the server, which ends its lanes."""
         with self._turn:
@@ -72,7 +83,7 @@ class ForkServer:
     def _start(self) -> socket.socket:
         control, theirs = socket.socketpair()
         with theirs, open(self._log, "ab") as log:
-            self._process = start_interpreter(
+            self._process = self._starting = start_interpreter(
                 "esper_audit.probes.sandbox.fork_server",
                 [str(theirs.fileno())],
                 clean_environment(self._scratch),
@@ -80,12 +91,15 @@ class ForkServer:
                 [theirs.fileno()],
             )
         self._control = control
+        if self._is_interrupted:
+            self._process.kill()
         control.settimeout(PRELOAD_SECONDS)
         ready = None
         # A timeout and a closed connection have the same consequence.
         with contextlib.suppress(OSError):
             send(control, self._setup)
             ready = receive(control, ServerReady)
+        self._starting = None
         if ready is None or ready.problem:
             problem = ready.problem if ready else "it died or was not ready in time"
             self._stop()

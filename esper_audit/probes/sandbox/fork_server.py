@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import shutil
 import socket
 import sys
 import traceback
@@ -32,14 +33,19 @@ class ServerReady(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Serve on the socket whose file descriptor is the last command-line argument."""
-    with socket.socket(fileno=int(sys.argv[-1])) as control:
-        setup = receive(control, ServerSetup)
-        if setup is None:
-            return
-        problem = import_modules(setup)
-        send(control, ServerReady(problem))
-        if not problem:
-            _serve(control)
+    caller = os.getppid()
+    try:
+        with socket.socket(fileno=int(sys.argv[-1])) as control:
+            setup = receive(control, ServerSetup)
+            if setup is None:
+                return
+            problem = import_modules(setup)
+            send(control, ServerReady(problem))
+            if not problem:
+                _serve(control)
+    finally:
+        if os.getppid() != caller:  # it was killed, and removes its files no more
+            shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
 def import_modules(setup: ServerSetup) -> str:

@@ -19,14 +19,23 @@ class JobRunner(Protocol):
         """The number of jobs at a time."""
 
     def run(self, jobs: Iterable[Job]) -> Iterator[JobOutcome]:
-        """Yield the outcome of each job as it ends."""
+        """Yield the outcome of each job as it ends. Raises Interrupted once the runner was stopped."""
+
+    def run_in_groups(self, jobs: Iterable[Job]) -> Iterator[list[JobOutcome]]:
+        """Yield the outcomes as `run` does, those of the jobs that ended meanwhile in one list."""
+
+    def stop(self) -> None:
+        """End the running jobs, and run no more. Called by another thread."""
 
     def close(self) -> None:
         """End all processes."""
 
 
 class SandboxSetup(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of a Sandbox as plain data, which another machine can receive."""
+    """The arguments of a Sandbox as plain data, which another machine can receive.
+
+    Where runners share machines, the jobs of one with a higher `priority` run first.
+    """
 
     preload: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
@@ -35,6 +44,7 @@ class SandboxSetup(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     workers: int = 1
     start: Start = START
+    priority: int = 0
 
     def open(self) -> Sandbox:
         """Return the sandbox on this machine."""

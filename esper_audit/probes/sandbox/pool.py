@@ -16,18 +16,19 @@ that user. With `start="spawn"` there is no lane: a job that kills its parent ki
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, TypeVar
 
-from esper_audit.probes.sandbox.fork_backend import ForkLane, ForkServer
+from esper_audit.probes.sandbox.fork_backend import ForkLane, ForkServer, SandboxError
 from esper_audit.probes.sandbox.fork_server import ServerSetup
 from esper_audit.probes.sandbox.lane_process import LaneSetup
 from esper_audit.probes.sandbox.outcome import (
@@ -36,6 +37,7 @@ from esper_audit.probes.sandbox.outcome import (
     Limits,
 )
 from esper_audit.probes.sandbox.spawn_backend import SpawnLane
+from esper_audit.project.workers.interruption import BECAUSE, Interrupted
 
 Start = Literal["fork", "spawn"]
 # The system libraries of macOS do not work after a fork, and Windows has no fork.
@@ -57,6 +59,7 @@ TORCH_AND_COMPILER = (
 # What is left of it where nothing is compiled: the first optimizer of a process imports torch._dynamo.
 TORCH_AND_OPTIMIZERS = tuple(m for m in TORCH_AND_COMPILER if "aot_autograd" not in m)
 DEFAULT_LIMITS = Limits()
+Item = TypeVar("Item")
 
 
 class Lane(Protocol):
@@ -112,24 +115,43 @@ class Sandbox:
         self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         for lane in self._lanes:
             self._free.put(lane)
+        self._is_stopped = False
+        self._ended = threading.Event()  # of the jobs of the last call
 
     def run(self, jobs: Iterable[Job]) -> Iterator[JobOutcome]:
         """Yield the outcome of each job as it ends.
 
         Only one call may be active at a time.
         Closing the iterator early ends the running jobs. Do not fork meanwhile, because threads of the caller
-        wait for the jobs. Raises SandboxError if the sandbox itself fails.
+        wait for the jobs. Raises SandboxError if the sandbox itself fails, and Interrupted once it was stopped.
         """
-        stopped = threading.Event()
+        with contextlib.closing(self.run_in_groups(jobs)) as groups:
+            for group in groups:
+                yield from group
+
+    def run_in_groups(self, jobs: Iterable[Job]) -> Generator[list[JobOutcome], None, None]:
+        """Yield the outcomes as `run` does, those of the jobs that ended meanwhile in one list."""
+        ended = self._ended = threading.Event()
+        if self._is_stopped:
+            raise Interrupted(f"jobs were not run {BECAUSE}")
         pool = ThreadPoolExecutor(len(self._lanes), "esper-audit-sandbox")
+        finished: queue.SimpleQueue[Future[JobOutcome | None]] = queue.SimpleQueue()
         try:
-            futures = [pool.submit(self._run_one, job, stopped) for job in jobs]
-            for future in as_completed(futures):
-                outcome = future.result()
-                if outcome is not None:
-                    yield outcome
+            futures = [pool.submit(self._run_one, job, ended) for job in jobs]
+            for future in futures:
+                future.add_done_callback(finished.put)
+            waited = missed = 0
+            while waited < len(futures):
+                group = _waiting_items(finished)
+                outcomes = [outcome for one in group if (outcome := one.result()) is not None]
+                waited += len(group)
+                missed += len(group) - len(outcomes)
+                if outcomes:
+                    yield outcomes
+            if missed:
+                raise Interrupted(f"jobs were not run {BECAUSE}")  # noqa: TRY301 - lanes are closed below
         except BaseException:
-            stopped.set()
+            ended.set()
             pool.shutdown(wait=False, cancel_futures=True)
             for lane in self._lanes:
                 lane.interrupt()
@@ -139,15 +161,30 @@ class Sandbox:
             raise
         pool.shutdown(wait=True)
 
-    def _run_one(self, job: Job, stopped: threading.Event) -> JobOutcome | None:
+    def stop(self) -> None:
+        """End the running jobs, and run no more. What waits for an outcome gets Interrupted."""
+        self._is_stopped = True
+        self._ended.set()
+        self._server.interrupt()
+        for lane in self._lanes:
+            lane.interrupt()
+
+    def _run_one(self, job: Job, ended: threading.Event) -> JobOutcome | None:
+        """Return the outcome of a job, None if the jobs are to end before it is known."""
         lane = self._free.get()
         try:
-            return None if stopped.is_set() else lane.run(job, stopped)
+            outcome = None if ended.is_set() else lane.run(job, ended)
+        except SandboxError:
+            if not ended.is_set():
+                raise
+            outcome = None
         finally:
             self._free.put(lane)
+        return None if ended.is_set() else outcome
 
     def close(self) -> None:
         """End all processes and remove their files."""
+        self.stop()
         for lane in self._lanes:
             lane.close()
         self._server.close()
@@ -163,3 +200,12 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _waiting_items(items: queue.SimpleQueue[Item]) -> list[Item]:
+    """Wait for an item, and return it with those that are there already."""
+    found = [items.get()]
+    with contextlib.suppress(queue.Empty):
+        while True:
+            found.append(items.get_nowait())
+    return found

@@ -40,6 +40,7 @@ class AuditReport(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     excluded_by_configuration: list[str]
     cached_units: int = 0
     unchanged_units: int = 0
+    interrupted: bool = False
     coverage: dict[str, Any] | None = None
     timings: list[CheckTiming] = []
 
@@ -69,6 +70,7 @@ def render(audit: Audit, catalogue: CheckCatalogue) -> str:
         excluded_by_configuration=audit.excluded,
         cached_units=audit.cached_units,
         unchanged_units=audit.unchanged_units,
+        interrupted=audit.is_interrupted,
         coverage=coverage_numbers(audit.coverage) if audit.coverage is not None else None,
         timings=audit.timings,
     )
