@@ -25,6 +25,7 @@ from esper_audit.probes.findings import audit_subjects
 from esper_audit.probes.sandbox.pool import START
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import Project
+from esper_audit.project.workers.interruption import interruption_by_signals
 from esper_audit.rules.catalogue import CheckCatalogue
 
 
@@ -76,12 +77,26 @@ def command(project: Project, *, output: OutputOptions, strict: bool, **options:
 
     Exit status: 0 all promises kept; 1 a promise is broken; 2 could not run; 3 something was not
     looked at.
+
+    The first Ctrl-C, or SIGTERM, ends the probes and reports what they found (exit status 3), the
+    second one ends the command.
     """
     cache = not options.pop("no_cache")
     request = msgspec.convert({**options, "cache": cache, "today": today()}, ProbeRequest)
-    with progress_bar("units") as (progress,):
-        audit = audit_subjects(project, request, progress)
+    try:
+        with (
+            progress_bar("units") as (progress,),
+            interruption_by_signals(_announce) as interruption,
+        ):
+            audit = audit_subjects(project, request, progress, interruption)
+    except KeyboardInterrupt:
+        sys.stderr.write("esper-audit: stopped without a report\n")
+        sys.exit(NOT_ALL_ANALYSED)
     status, text = report_audit(audit, CheckCatalogue.of_project(project), output)
     sys.stdout.write(text)
     is_inconclusive = any(r.verdict is Verdict.INCONCLUSIVE for r in audit.records)
     sys.exit(NOT_ALL_ANALYSED if strict and is_inconclusive and status == CLEAN else status)
+
+
+def _announce() -> None:
+    sys.stderr.write("esper-audit: interrupted, ending the probes. Once more to end at once.\n")

@@ -19,7 +19,10 @@ from esper_audit.project.workers.interruption import Interruption
 
 
 def resolve_names(
-    names: Sequence[str], project: Project, request: ProbeRequest, interruption: Interruption
+    names: Sequence[str],
+    project: Project,
+    request: ProbeRequest,
+    interruption: Interruption | None = None,
 ) -> tuple[dict[str, Target], list[str]]:
     """Return the targets of discovery, and the names of declared subjects and subjects files.
 
@@ -54,7 +57,7 @@ def find_targets(names: Iterable[str], project: Project) -> dict[str, Target]:
 
 
 def _declared_names(
-    project: Project, request: ProbeRequest, interruption: Interruption
+    project: Project, request: ProbeRequest, interruption: Interruption | None
 ) -> frozenset[str]:
     """Return the names of the declared subjects and of their units."""
     if not project.config.subjects:

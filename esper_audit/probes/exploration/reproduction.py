@@ -18,41 +18,42 @@ class Reproduction:
 
     def __init__(self, answers: ClassAnswers, runner: JobRunner) -> None:
         self._answers, self._runner = answers, runner
-        self._is_repeated: dict[str, bool] = {}  # by failure
+        self._is_repeated: dict[tuple[str, str], bool] = {}  # by failure and program
 
     def repeat(self, records: Iterable[ProbeRecord]) -> None:
         """Run the programs of the failures that are not known yet. Raises Interrupted."""
         failures = {
-            _name(record, failure): (record.places[0].path, failure)
+            f"{record.unit} {failure.code}": (record, failure)
             for record in records
             for failure in record.failures
-            if _name(record, failure) not in self._is_repeated
+            if _key(record, failure) not in self._is_repeated
         }
         jobs = []
-        for name, (path, failure) in failures.items():
-            answer = self._answers.is_reproduced(path, failure.reproducer)
+        for name, (record, failure) in failures.items():
+            answer = self._answers.is_reproduced(record.places[0].path, failure.reproducer)
             if answer is not None:
-                self._is_repeated[name] = answer
+                self._is_repeated[_key(record, failure)] = answer
                 continue
             arguments: dict[str, object] = {"program": failure.reproducer, "folder": ""}
             jobs.append(Job(name, f"{JOBS}:repeat_program", arguments))
         for outcome in self._runner.run(jobs) if jobs else ():
-            path, failure = failures[outcome.job]
-            is_repeated = self._is_repeated[outcome.job] = _is_reproduced(outcome, failure)
+            record, failure = failures[outcome.job]
+            is_repeated = self._is_repeated[_key(record, failure)] = _is_reproduced(
+                outcome, failure
+            )
+            path = record.places[0].path
             if isinstance(outcome.ending, Returned):
                 self._answers.put_reproduced(path, failure.reproducer, is_reproduced=is_repeated)
 
     def is_complete(self, records: Iterable[ProbeRecord]) -> bool:
         """Return whether the programs of all failures of some records have run."""
-        return all(
-            _name(r, failure) in self._is_repeated for r in records for failure in r.failures
-        )
+        return all(_key(r, failure) in self._is_repeated for r in records for failure in r.failures)
 
     def stable(self, record: ProbeRecord) -> ProbeRecord:
         """Return a record with the failures that are repeated."""
         if not record.failures:
             return record
-        kept = tuple(f for f in record.failures if self._is_repeated[_name(record, f)])
+        kept = tuple(f for f in record.failures if self._is_repeated[_key(record, f)])
         if kept:
             return failing_by(record, kept)
         message = "the reproducer does not show it in a fresh process"
@@ -71,8 +72,8 @@ def lost_failures(before: Sequence[ProbeRecord], after: Sequence[ProbeRecord]) -
     )
 
 
-def _name(record: ProbeRecord, failure: DetectorFailure) -> str:
-    return f"{record.unit} {failure.code}"
+def _key(record: ProbeRecord, failure: DetectorFailure) -> tuple[str, str]:
+    return f"{record.unit} {failure.code}", failure.reproducer
 
 
 def _is_reproduced(outcome: JobOutcome, failure: DetectorFailure) -> bool:
