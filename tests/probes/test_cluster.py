@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from esper_audit.probes.sandbox.job_runner import SandboxSetup
 from esper_audit.probes.sandbox.outcome import Job, Limits, Returned
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import find_project
+from esper_audit.project.workers.interruption import Interrupted
 
 # Slow: starts two workers, each of which imports torch in its sandbox.
 pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
@@ -62,6 +64,26 @@ def test_a_killed_worker_loses_no_job(cluster: Any, tmp_path: Path) -> None:
         endings[outcome.job] = outcome.ending
     runner.close()
     assert endings == {f"{number}": Returned(number) for number in range(12)}
+
+
+def test_a_stopped_cluster_gives_the_outcomes_that_there_are(cluster: Any, tmp_path: Path) -> None:
+    (tmp_path / "sleeping.py").write_text(SLEEPING.replace("0.2", "number"))
+    place = f"{tmp_path / 'sleeping.py'}:nap"
+    jobs = [Job(f"{number}", place, {"number": number}) for number in (0, 1000, 1001, 1002)]
+    runner = ClusterSandbox(SandboxSetup(limits=Limits(seconds=2000)), cluster.scheduler_address)
+    endings: list[object] = []
+
+    def stop_after_first() -> None:
+        for outcome in runner.run(jobs):
+            endings.append(outcome.ending)
+            threading.Timer(0.5, runner.stop).start()
+
+    with pytest.raises(Interrupted):
+        stop_after_first()
+    with pytest.raises(Interrupted):
+        list(runner.run(jobs))
+    runner.close()
+    assert endings == [Returned(0)]
 
 
 def test_an_address_without_a_scheduler_is_an_error(

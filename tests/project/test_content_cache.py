@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from esper_audit.project.content_cache import ContentCache
+from esper_audit.project.content_cache import MOST_PARTS, PART_BYTES, ContentCache
 from esper_audit.project.engine_fingerprint import (
     OWN_FILES,
     cache_home,
@@ -250,4 +250,84 @@ def test_a_value_that_is_encoded_late_is_returned_before_and_after_saving() -> N
     late.put("a", DIGEST, VALUE)
     assert late.get("a", DIGEST) is VALUE
     late.save()
+    assert cache_of().get("a", DIGEST) == VALUE
+
+
+def parts(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.values.new/*"))
+
+
+def test_new_values_are_there_without_a_save_and_a_save_takes_them_up(
+    cache_directory: Path,
+) -> None:
+    save(a=VALUE)
+    before = cache_file(cache_directory).read_bytes()
+    killed = cache_of()
+    for name in "bc":
+        killed.put(name, DIGEST, Value(name))
+        killed.save_new()
+    assert cache_file(cache_directory).read_bytes() == before
+    assert [cache_of().get(name, DIGEST) for name in "abc"] == [VALUE, Value("b"), Value("c")]
+    cache_of().save()
+    assert list(cache_directory.iterdir()) == [cache_file(cache_directory)]
+    assert [cache_of().get(name, DIGEST) for name in "abc"] == [VALUE, Value("b"), Value("c")]
+
+
+def test_the_last_of_two_killed_runs_counts(cache_directory: Path) -> None:
+    for digest in (DIGEST, content_digest(b"other content")):
+        cache = cache_of()
+        cache.put("a", digest, VALUE)
+        cache.save_new()
+    assert len(parts(cache_directory)) == 2
+    assert cache_of().get("a", DIGEST) is None
+    assert cache_of().get("a", content_digest(b"other content")) == VALUE
+
+
+def test_a_damaged_part_or_one_of_other_code_costs_its_values_alone(cache_directory: Path) -> None:
+    for name, made_by in (("a", b"code"), ("b", b"code"), ("c", b"other code")):
+        cache = cache_of(made_by=made_by)
+        cache.put(name, DIGEST, VALUE)
+        cache.save_new()
+    damaged, *_ = parts(cache_directory)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert [cache_of().get(name, DIGEST) for name in "abc"] == [None, VALUE, None]
+    cache_of().save()
+    assert parts(cache_directory) == []
+
+
+def test_the_part_of_a_run_that_goes_on_is_left_alone(cache_directory: Path) -> None:
+    save(a=VALUE)
+    other, running = cache_of(), cache_of()
+    running.put("b", DIGEST, VALUE)
+    running.save_new()
+    other.put("c", DIGEST, VALUE)
+    other.save()
+    assert len(parts(cache_directory)) == 1
+    assert [cache_of().get(name, DIGEST) for name in "abc"] == [VALUE] * 3
+
+
+def test_the_cost_of_new_values_does_not_grow_with_the_cache(cache_directory: Path) -> None:
+    cache = cache_of()
+    big = Value("x" * PART_BYTES)
+    written = 0
+    for number in range(MOST_PARTS):
+        cache.put(f"{number}", DIGEST, big)
+        cache.save_new()
+        written += parts(cache_directory)[-1].stat().st_size
+    assert written < MOST_PARTS * (PART_BYTES + 1000)
+    cache.put("last", DIGEST, VALUE)
+    cache.save_new()
+    assert parts(cache_directory) == []
+    assert cache_of().get("0", DIGEST) == big
+    assert cache_of().get("last", DIGEST) == VALUE
+
+
+def test_new_values_that_cannot_be_written_are_no_error(cache_directory: Path) -> None:
+    cache = cache_of()
+    cache.put("a", DIGEST, VALUE)
+    cache_directory.rmdir()
+    cache_directory.write_text("a file where the directory should be")
+    cache.save_new()
+    cache_directory.unlink()
+    cache.save_new()
     assert cache_of().get("a", DIGEST) == VALUE
