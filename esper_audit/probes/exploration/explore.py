@@ -14,9 +14,9 @@ from esper_audit.findings.probe_record import ProbeRecord
 from esper_audit.probes.answers.class_answers import ClassAnswers
 from esper_audit.probes.answers.used_files import file_digest
 from esper_audit.probes.discovery.targets import ModuleClass, Target
-from esper_audit.probes.exploration.checked_class import (
+from esper_audit.probes.exploration.class_result import (
     DISCOVERY,
-    CheckedClass,
+    ClassResult,
     class_count,
     note_of_interruption,
     result_of,
@@ -150,7 +150,7 @@ class _Exploration:
             return ExplorationResult([], Coverage([]), [note], is_interrupted=True)
         part = self._request.shard.of(found.classes)
         classes = self._answers.changed(part, self._request.since)
-        checked: dict[str, CheckedClass] = {}
+        checked: dict[str, ClassResult] = {}
         is_interrupted = False
         try:
             for target, one in self._looked_at(classes, progress):
@@ -176,12 +176,12 @@ class _Exploration:
 
     def _looked_at(
         self, classes: Sequence[ModuleClass], progress: Progress | None
-    ) -> Iterator[tuple[str, CheckedClass]]:
+    ) -> Iterator[tuple[str, ClassResult]]:
         """Yield the result of each class, a second one if it runs as other modules use it.
 
         Raises Interrupted.
         """
-        checked: dict[str, CheckedClass] = {}
+        checked: dict[str, ClassResult] = {}
         for target, result in self._check(KNOWN, classes, self._known(classes), progress):
             checked[target] = result
             yield target, result
@@ -216,12 +216,12 @@ class _Exploration:
         classes: Sequence[ModuleClass],
         known: KnownRecipes,
         progress: Progress | None,
-    ) -> Iterator[tuple[str, CheckedClass]]:
+    ) -> Iterator[tuple[str, ClassResult]]:
         """Find a recipe for each class, the known ones first, check the contracts, and yield the result."""
         inputs = {one.target: [known.get(one.target, []), self._request.probes] for one in classes}
-        answered: dict[str, CheckedClass] = {}
+        answered: dict[str, ClassResult] = {}
         for one in classes:
-            answer = self._answers.get(purpose, one, inputs[one.target], CheckedClass)
+            answer = self._answers.get(purpose, one, inputs[one.target], ClassResult)
             if answer is not None:
                 answered[one.target] = msgspec.structs.replace(answer, is_cached=True)
         yield from self._repeated(answered)
@@ -232,7 +232,7 @@ class _Exploration:
         ]
         done = len(answered)
         for group in self._sandbox.run_in_groups(jobs) if jobs else ():
-            results: dict[str, CheckedClass] = {}
+            results: dict[str, ClassResult] = {}
             for outcome in group:
                 one = located[outcome.job]
                 results[outcome.job] = result = result_of(outcome, one)
@@ -245,7 +245,7 @@ class _Exploration:
             if progress is not None:
                 progress(done, len(classes))
 
-    def _repeated(self, results: dict[str, CheckedClass]) -> Iterator[tuple[str, CheckedClass]]:
+    def _repeated(self, results: dict[str, ClassResult]) -> Iterator[tuple[str, ClassResult]]:
         """Yield results with the failures that their programs repeat. Those of an interrupted run are left out."""
         interrupted = None
         try:

@@ -20,7 +20,7 @@ DISCOVERY = "discovery"  # the check that is named where a target cannot be look
 OUT_OF_MEMORY = "memory"
 
 
-class CheckedClass(msgspec.Struct, frozen=True):
+class ClassResult(msgspec.Struct, frozen=True):
     """What the job of a class returned: its stage, its records, and the recipe by which it runs."""
 
     coverage: ClassCoverage
@@ -38,16 +38,16 @@ class CheckedClass(msgspec.Struct, frozen=True):
         return self.coverage.has_reached(Stage.RUN)
 
 
-def result_of(outcome: JobOutcome, one: ModuleClass) -> CheckedClass:
+def result_of(outcome: JobOutcome, one: ModuleClass) -> ClassResult:
     """Return what the job of a class found, or that its process ended otherwise."""
     if isinstance(outcome.ending, Returned):
-        return msgspec.convert(outcome.ending.value, CheckedClass, strict=False)
+        return msgspec.convert(outcome.ending.value, ClassResult, strict=False)
     reason = f"its process {quoted(str(outcome.ending))}"
     name = one.target.replace(":", ".")
     coverage = ClassCoverage(
         name=name, path=one.path, line=one.line, stage=Stage.FOUND, reason=reason
     )
-    return CheckedClass(coverage)
+    return ClassResult(coverage)
 
 
 def note_of_interruption(left: Sequence[ModuleClass], every: Sequence[ModuleClass]) -> NotAnalysed:
