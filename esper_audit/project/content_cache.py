@@ -124,10 +124,13 @@ class ContentCache(Generic[Value]):
 
     def _remove_parts(self) -> None:
         """Remove the parts whose values the cache file has, not those of other processes."""
+        from esper_audit.project.atomic_write import remove_leftovers
+
         for name in self._part_names:
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._parts, name))
         if self._part_names:
+            remove_leftovers(self._parts)
             with contextlib.suppress(OSError):  # another process has parts in it
                 os.rmdir(self._parts)
         self._part_names, self._new, self._new_part = [], {}, ""

@@ -30,6 +30,9 @@ class UsedFiles:
         self._data: dict[str, dict[str, str]] = {}  # by folder and file
         self._module_files: dict[str, str] = {}  # by path without suffix
         self._import_roots: dict[str, str] = {}  # by folder
+        self._inits: dict[str, frozenset[str]] = {}  # by folder
+        self._stamps: dict[str, str] = {}
+        self._trees: dict[str, str] = {}
 
     def of(self, file: str) -> frozenset[str]:
         """Return the files that a file and what it imports consist of, by their real paths."""
@@ -40,7 +43,8 @@ class UsedFiles:
             if used not in found:
                 found.add(used)
                 pending += self._imported(used) - found
-        return frozenset(found | {init for one in found for init in _inits_above(one)})
+        folders = {os.path.dirname(one) for one in found}
+        return frozenset(found.union(*map(self._inits_above, folders)))
 
     def digest(self, file: str) -> bytes:
         """Return a digest of the contents of the used files, and of the data in their packages."""
@@ -53,13 +57,24 @@ class UsedFiles:
         return self._digest(_python_files(_tree(file)))
 
     def _digest(self, files: Collection[str]) -> bytes:
-        parts = [f"{path}\0{content_digest(self._text(path)).hex()}" for path in sorted(files)]
-        for tree in sorted(set(map(_tree, files))):
+        parts = [*map(self._stamp, sorted(files))]
+        for tree in sorted(set(map(self._tree, files))):
             if tree not in self._data:
                 self._data[tree] = dict(_data_stamps(tree))
             stamps = self._data[tree]
             parts += [stamps[path] for path in stamps if self._may_read(files, tree, path)]
         return content_digest("\0".join(parts).encode())
+
+    def _stamp(self, path: str) -> str:
+        """Return the path of a file with a digest of its content."""
+        if path not in self._stamps:
+            self._stamps[path] = f"{path}\0{content_digest(self._text(path)).hex()}"
+        return self._stamps[path]
+
+    def _tree(self, file: str) -> str:
+        if file not in self._trees:
+            self._trees[file] = _tree(file)
+        return self._trees[file]
 
     def _may_read(self, files: Collection[str], tree: str, data: str) -> bool:
         """Return whether modules may read a file of data in a tree: of their package, or one that they name."""
@@ -82,7 +97,7 @@ class UsedFiles:
         used = self.of(file)
         if not used.isdisjoint(changed):
             return True
-        trees = {_tree(one) for one in used}
+        trees = set(map(self._tree, used))
         return any(self._may_read(used, tree, path) for tree in trees for path in changed)
 
     def every_digest(self, files: Collection[str]) -> bytes:
@@ -110,6 +125,15 @@ class UsedFiles:
                 base = os.path.join(root, *below.split(".")) if below else root
                 names = [os.path.join(base, name) for name in statement.names]
                 yield from filter(None, map(self._module_file, (base, *names)))
+
+    def _inits_above(self, folder: str) -> frozenset[str]:
+        """Return the files that an import from a folder runs before: those of the packages around it."""
+        if folder not in self._inits:
+            init = os.path.join(folder, INIT)
+            is_package = os.path.isfile(init)
+            above = self._inits_above(os.path.dirname(folder)) if is_package else frozenset()
+            self._inits[folder] = above | {init} if is_package else above
+        return self._inits[folder]
 
     def _module_file(self, base: str) -> str:
         """Return the file of the module or package at a path without suffix, empty if there is none."""
@@ -154,14 +178,6 @@ def _module_file(base: str) -> str:
         if os.path.isfile(path):
             return os.path.realpath(path)
     return ""
-
-
-def _inits_above(file: str) -> Iterator[str]:
-    """Yield the files that an import of a file runs before: those of the packages around it."""
-    folder = os.path.dirname(file)
-    while os.path.isfile(os.path.join(folder, INIT)):
-        yield os.path.join(folder, INIT)
-        folder = os.path.dirname(folder)
 
 
 def _tree(file: str) -> str:
