@@ -257,6 +257,25 @@ class Integral(nn.Module):
         return x
 
 
+class ChannelAttention(nn.Module):
+    """Weighs the channels of pictures, and takes a batch of sequences for one picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights: Tensor = self.pool(x).flatten(-3).softmax(-1)
+        return x * weights.view(*weights.shape, 1, 1)
+
+
+class AcrossPictures(ChannelAttention):
+    """Centres the pictures of a batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) - x.mean(0)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield inconclusive(discovered(Accumulated, PICTURES), "")
@@ -287,3 +306,6 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(MixedByTwo, ROWS, ROWS), "rows")
     yield by_design(discovered(Integral), "rows")
     yield sound(discovered(Integral, SEQUENCES))
+    yield inconclusive(discovered(ChannelAttention, SEQUENCES), "")
+    yield sound(discovered(ChannelAttention, PICTURES))
+    yield broken(discovered(AcrossPictures, PICTURES), "rows")

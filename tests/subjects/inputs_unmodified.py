@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from support.recipes import MASK, PICTURES, ROWS, SEQUENCES, discovered, discovered_function
 from torch import Tensor, nn
+
+from esper_audit.probes.recipes.values import NameSpec
 
 from .cases import Case, broken, by_design, sound
 
@@ -131,6 +133,19 @@ class FullMaskAlone(nn.Module):
         return x
 
 
+class AddsToLayer(nn.Module):
+    """Adds to what a layer made, in place."""
+
+    def __init__(self, layer: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.layer = layer()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x)
+        y += 1
+        return y
+
+
 def fill_first(x: Tensor) -> Tensor:
     """Writes a constant, as the name says."""
     x[0] = 1.0
@@ -161,3 +176,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(KeepsTheFirst, SEQUENCES, MASK), "overwritten")
     yield sound(discovered(KeepsTheFirstOfACopy, SEQUENCES, MASK))
     yield sound(discovered(FullMaskAlone, SEQUENCES, MASK))
+    yield by_design(discovered(AddsToLayer, layer=NameSpec("torch.nn:Identity")), "overwritten")
+    yield sound(discovered(AddsToLayer, layer=NameSpec("torch.nn:ReLU")))

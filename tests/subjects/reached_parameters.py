@@ -345,6 +345,37 @@ class Matcher(nn.Module):
         return out
 
 
+class ByKind(nn.Module):
+    """Chooses a layer by a text, for which it was given a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sine, self.cosine = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor, kind: str) -> Tensor:
+        layer = self.sine if isinstance(kind, str) and kind == "sine" else self.cosine
+        out: Tensor = layer(x)
+        return out
+
+
+class Fused(nn.Module):
+    """Writes the sum of its layers into a copy, which evaluation uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.fused = nn.Linear(8, 8)
+
+    def fuse(self) -> None:
+        self.fused.weight.data = self.first.weight + self.second.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            self.fuse()
+        out: Tensor = self.first(x) + self.second(x) if self.training else self.fused(x)
+        return out
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -375,3 +406,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(ByFixedScale, ROWS, "large"), "unreached")
     yield by_design(discovered(Matched), "unreached")
     yield sound(discovered(Matcher))
+    yield by_design(discovered(ByKind, ROWS, ROWS), "unreached")
+    yield by_design(discovered(Fused), "unreached")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
@@ -29,6 +30,7 @@ ARGUMENT = re.compile(r"\[0\]\[(?P<number>\d+)\]|\[1\]\['(?P<keyword>\w+)'\]")
 IN_PLACE = re.compile(
     r"(modif|chang|overwrit|work|operat|writ)\w*\b.{0,30}\bin[- ]?place", re.IGNORECASE
 )
+IDENTITY = "torch.nn:Identity"
 IN_PLACE_NAME = re.compile(r"_$|(^|_)(in_?place|fill|draw|overwrite)(_|$)")
 
 
@@ -43,7 +45,7 @@ class InputsUnmodified(UniversalProbe):
 
     Quiet: a module with `inplace=True`, and one whose name ends in an underscore or says it (`fill_holes`,
     `draw_line`), overwrites on request. So does a module that is nothing but an activation of torch with
-    `inplace=True`.
+    `inplace=True`. One that was given an identity for a layer overwrites what a layer would have made.
 
     Tickets: real code
     """
@@ -75,6 +77,9 @@ class InputsUnmodified(UniversalProbe):
         is_inplace = (
             named or IN_PLACE_NAME.search(subject.recipe.class_name) or _is_activation(subject)
         )
+        is_guessed = subject.recipe.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
+        if is_guessed and IDENTITY in str(subject.recipe.build):
+            return "was given an identity in place of a layer"
         is_documented = IN_PLACE.search(module.__doc__ or "")
         return (
             "works in place by its name, option or docstring" if is_inplace or is_documented else ""

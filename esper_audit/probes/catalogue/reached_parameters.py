@@ -38,9 +38,9 @@ class ReachedParameters(UniversalProbe):
     no parameter.
 
     Quiet: a parameter that only other data, an optional argument, an attribute that is set later, another
-    method, a subclass or other code reaches is a property. So is one that is frozen by name, and a part of a list from
-    which the calls choose various equal parts. What no call reaches is a finding, such as the last of the
-    layers that a loop leaves out.
+    method, a subclass or other code reaches is a property. So is one that is frozen by name, a part of a list
+    from which the calls choose various equal parts, and values that a method writes. What no call reaches is
+    a finding, such as the last of the layers that a loop leaves out.
 
     Tickets: real code
     """
@@ -93,6 +93,9 @@ class ReachedParameters(UniversalProbe):
         elsewhere = [head for head in heads if is_used_elsewhere(kind, head)]
         if elsewhere:
             return f"{elsewhere[0]} is used by another method"
+        written = sorted(head for head in heads if is_written(kind, head))
+        if written:
+            return f"{written[0]} holds values that a method writes"
         head = names[0].partition(".")[0]
         is_plain = reads(kind, head) or head in dir(torch.Tensor)
         caller = "" if is_plain else outer_caller(kind, head)
@@ -132,6 +135,13 @@ def is_used_elsewhere(kind: type[nn.Module], attribute: str) -> bool:
     return "forward" not in uses and bool(uses - BUILDING)
 
 
+def is_written(kind: type[nn.Module], attribute: str) -> bool:
+    """Return whether a method other than a constructor writes values into a part, as a fusion of layers does."""
+    pattern = rf"self\.{attribute}[\w.]*\.(data\s*=[^=]|copy_\(|data\.copy_\()"
+    kinds = (base for base in kind.__mro__ if base is not nn.Module)
+    return bool(_matching(kinds, pattern) - BUILDING)
+
+
 def reads(kind: type[nn.Module], attribute: str) -> bool:
     """Return whether a method of a class or its bases, other than a constructor, mentions an attribute."""
     return bool(
@@ -146,11 +156,16 @@ def is_used_by_subclass(kind: type[nn.Module], attribute: str) -> bool:
 
 def _uses(kinds: Iterable[type], attribute: str) -> set[str]:
     """Return the names of the methods of some classes that mention an attribute."""
+    return _matching(kinds, rf"self\.{attribute}\b")
+
+
+def _matching(kinds: Iterable[type], pattern: str) -> set[str]:
+    """Return the names of the methods of some classes whose text holds a pattern."""
     return {
         name
         for kind in kinds
         for name, method in vars(kind).items()
-        if inspect.isfunction(method) and re.search(rf"self\.{attribute}\b", _source(method))
+        if inspect.isfunction(method) and re.search(pattern, _source(method))
     }
 
 

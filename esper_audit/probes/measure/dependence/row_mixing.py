@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.probes.measure.dependence.followed_axes import FollowedAxis
@@ -13,6 +14,24 @@ from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, ma
 from esper_audit.probes.measure.output_tree import tensors_of
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
+
+AXES_OF_PICTURES = {"2d": 2, "3d": 3}
+OF_PICTURES = re.compile(r"^(Adaptive)?(Conv|Avg|Max|LPPool|Fractional)")
+
+
+def takes_one_picture(subject: Discovered) -> bool:
+    """Return whether a convolution or pooling gets a rank at which its first axis holds channels."""
+    module, seen = subject.build(), list[bool]()
+
+    def look(layer: nn.Module, args: tuple[Any, ...]) -> None:
+        seen.append(args[0].dim() == AXES_OF_PICTURES[type(layer).__name__[-2:]] + 1)
+
+    for layer in module.modules():
+        kind = type(layer).__name__
+        if kind.endswith(tuple(AXES_OF_PICTURES)) and OF_PICTURES.search(kind):
+            layer.register_forward_pre_hook(look)
+    subject.evaluate(module, subject.arguments_of_call())
+    return any(seen)
 
 
 def depends_by_first(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -14,7 +15,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.probe_record import Plain
@@ -30,6 +31,7 @@ LARGER = 8  # times the batch, so that a router has more to choose for
 MOST_ELEMENTS = 1 << 14  # of the inputs of a larger batch
 MOST_TRIALS = 40
 MOST_SECONDS = 1.5  # of processor time for all other calls of a class
+QUOTED = re.compile(r"[\"'](\w+)[\"']")
 SMALL_NUMBERS = (0, 1, 2, 3)
 
 
@@ -102,7 +104,7 @@ def other_calls(subject: Discovered, module: nn.Module) -> Iterator[Trial]:
     for position, parameter in enumerate(inspect.signature(module.forward).parameters.values()):
         name = parameter.name
         given = args[position] if position < len(args) else kwargs.get(name, parameter.default)
-        for value in other_values(given, constants):
+        for value in (*other_values(given, constants), *texts_of(module, name, given)):
             call = (*args[:position], value, *args[position + 1 :]), kwargs
             by_name = args, {**kwargs, name: value}
             yield Trial(f"by another {name}", call if position < len(args) else by_name)
@@ -130,6 +132,13 @@ def other_values(given: Any, constants: Sequence[Plain]) -> list[Plain]:
     known: Sequence[Plain] = () if isinstance(given, str) else SMALL_NUMBERS
     values = dict.fromkeys([*known, *(c for c in constants if type(c) is type(given))])
     return [value for value in values if value != given]
+
+
+def texts_of(module: nn.Module, argument: str, given: object) -> list[str]:
+    """Return the texts that a forward compares an argument with that it was given a tensor for."""
+    compared = re.compile(rf"\b{argument} (?:==|in) (.*)")
+    lines = inspect.getsource(type(module).forward) if isinstance(given, Tensor) else ""
+    return list(dict.fromkeys(QUOTED.findall(" ".join(compared.findall(lines)))))
 
 
 def own_parts(module: nn.Module) -> list[nn.Module]:
