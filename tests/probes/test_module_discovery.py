@@ -191,3 +191,42 @@ def test_an_expectation_and_an_exception_reach_discovered_units(root: Path) -> N
     assert verdicts["other.Other"] == "fail"
     assert found["findings"] == []
     assert [one["finding"]["location"]["path"] for one in found["suppressed"]] == ["other.py"]
+
+
+INNER = '''"""A layer that overwrites what the block around it made, and one that stands alone."""
+
+from torch import Tensor, nn
+
+
+class Shift(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        x += 1
+        return x
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.shift = nn.Linear(8, 8), Shift()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shift(self.first(x))
+'''
+CARELESS = INNER.replace("self.shift(self.first(x))", "self.first(self.shift(x))")
+
+
+@pytest.mark.parametrize(("source", "overwriting"), [(INNER, []), (CARELESS, ["Shift"])])
+def test_what_overwrites_the_work_of_its_owner_alone_is_no_finding(
+    root: Path, source: str, overwriting: list[str]
+) -> None:
+    """Where the owner fails, too, the finding is at the part."""
+    write(root, {"blocks.py": source})
+    audit = json.loads(command("probe", "blocks.py", "--format", "json").out)
+    found = [
+        one["location"]["symbol"]
+        for one in audit["findings"]
+        if one["check"] == "inputs-unmodified"
+    ]
+    assert found == overwriting
+    text = "inputs-unmodified: overwrites its input, but Block around it overwrites none"
+    assert (text in str(audit["coverage"]["classes"])) is not bool(found)

@@ -58,11 +58,12 @@ OWN_ERRORS = "own-attributes"  # checked also where no call runs
 
 
 class CheckedClass(msgspec.Struct, frozen=True):
-    """How far a class came, the records of its contracts, and the recipe by which it runs as plain data."""
+    """How far a class came, the records of its contracts, the recipe by which it runs, and the classes of its parts."""
 
     coverage: ClassCoverage
     records: list[ProbeRecord] = []
     recipe: dict[str, Any] = {}
+    parts: list[str] = []
 
 
 def universal_probes() -> list[type[UniversalProbe]]:
@@ -115,7 +116,8 @@ def check_class(
     properties += [f"possible: {problem}"] if problem else []
     properties += [f"{NOT_CHECKED}: {', '.join(skipped)}"] if skipped else []
     reached = msgspec.structs.replace(coverage, stage=Stage.CHECKED, properties=tuple(properties))
-    return CheckedClass(reached, records, encode_recipe(trial.recipe))
+    parts = [] if found.is_function else part_names(subject.build())
+    return CheckedClass(reached, records, encode_recipe(trial.recipe), parts)
 
 
 def _is_base(trial: TrialResult, found: ModuleClass) -> bool:
@@ -193,15 +195,24 @@ def _checked(subject: Discovered, probe: type[UniversalProbe], found: ModuleClas
 def _with_parts(record: ProbeRecord, module: nn.Module) -> ProbeRecord:
     """Return a failed record whose witnesses name the classes that may be its cause."""
     kind = type(module)
-    kinds = [type(part) for part in module.modules()]
-    kinds += [base for base in kind.__mro__[1:] if vars(base).get("forward") is kind.forward]
-    names = {f"{one.__module__}.{one.__qualname__}": None for one in kinds if is_own_module(one)}
-    parts = " ".join(name for name in names if name != record.subject)
+    bases = [base for base in kind.__mro__[1:] if vars(base).get("forward") is kind.forward]
+    names = [*part_names(module), *map(_dotted_name, filter(is_own_module, bases))]
+    parts = " ".join(name for name in dict.fromkeys(names) if name != record.subject)
     failures = [
         msgspec.structs.replace(one, witness={**one.witness, PARTS: parts})
         for one in record.failures
     ]
     return failing_by(record, failures) if parts else record
+
+
+def part_names(module: nn.Module) -> list[str]:
+    """Return the classes of the parts of a module that are not torch's, without its own."""
+    kinds = dict.fromkeys(type(part) for part in module.modules())
+    return [_dotted_name(one) for one in kinds if is_own_module(one) and one is not type(module)]
+
+
+def _dotted_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def repeat_program(program: str, folder: str) -> str:

@@ -21,11 +21,12 @@ OUT_OF_MEMORY = "memory"
 
 
 class ClassResult(msgspec.Struct, frozen=True):
-    """What the job of a class returned: its stage, its records, and the recipe by which it runs."""
+    """What the job of a class returned: its stage, its records, the recipe by which it runs, its parts' classes."""
 
     coverage: ClassCoverage
     records: list[ProbeRecord] = []
     recipe: dict[str, Any] = {}
+    parts: list[str] = []
     is_cached: bool = False
 
     def is_lasting(self) -> bool:

@@ -21,6 +21,7 @@ from esper_audit.probes.exploration.class_result import (
     note_of_interruption,
     result_of,
 )
+from esper_audit.probes.exploration.inner_parts import without_inner_failures
 from esper_audit.probes.exploration.known_recipes import (
     JOBS,
     KnownRecipes,
@@ -157,6 +158,7 @@ class _Exploration:
                 checked |= {target: one}
         except Interrupted:
             is_interrupted = True
+        checked = without_inner_failures(checked)
         done = [one for one in classes if one.target in checked]
         left = [one for one in classes if one.target not in checked]
         coverage = Coverage(
