@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from support.recipes import MASK, PICTURES, ROWS, SEQUENCES, discovered, discovered_function
+from support.recipes import (
+    IDENTITY,
+    MASK,
+    PICTURES,
+    RELU,
+    ROWS,
+    SEQUENCES,
+    discovered,
+    discovered_function,
+)
 from torch import Tensor, nn
-
-from esper_audit.probes.recipes.values import NameSpec
 
 from .cases import Case, broken, by_design, sound
 
@@ -176,5 +183,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(KeepsTheFirst, SEQUENCES, MASK), "overwritten")
     yield sound(discovered(KeepsTheFirstOfACopy, SEQUENCES, MASK))
     yield sound(discovered(FullMaskAlone, SEQUENCES, MASK))
-    yield by_design(discovered(AddsToLayer, layer=NameSpec("torch.nn:Identity")), "overwritten")
-    yield sound(discovered(AddsToLayer, layer=NameSpec("torch.nn:ReLU")))
+    yield by_design(discovered(AddsToLayer, layer=IDENTITY), "overwritten")
+    yield sound(discovered(AddsToLayer, layer=RELU))

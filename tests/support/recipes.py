@@ -10,9 +10,10 @@ from torch import nn
 from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.probes.recipes.recipe import Recipe
 from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
-from esper_audit.probes.recipes.values import Arguments, TensorSpec, Value
+from esper_audit.probes.recipes.values import Arguments, NameSpec, TensorSpec, Value
 
 ROWS = TensorSpec((3, 8))
+IDENTITY, RELU = NameSpec("torch.nn:Identity"), NameSpec("torch.nn:ReLU")
 PAIRS = TensorSpec((2, 8))
 SEQUENCES = TensorSpec((2, 6, 8))
 PICTURES = TensorSpec((2, 4, 8, 8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
@@ -12,6 +12,12 @@ from torch import nn
 
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
+from esper_audit.probes.measure.parameters.attribute_use import (
+    is_used_by_subclass,
+    is_used_elsewhere,
+    is_written,
+    reads,
+)
 from esper_audit.probes.measure.parameters.parameter_reach import reached_by, reached_elsewhere
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
@@ -24,7 +30,6 @@ from esper_audit.probes.universal import UniversalProbe
 
 MOST_NAMED = 6
 FROZEN = re.compile(r"teacher|ema|momentum|target|frozen|prior|codebook|mask_?token|queue", re.I)
-BUILDING = frozenset({"__init__", "reset_parameters", "_init_weights"})
 
 
 class ReachedParameters(UniversalProbe):
@@ -127,56 +132,3 @@ def optional_arguments(forward: object, subject: Discovered) -> list[str]:
     given = {*map(str, subject.recipe.call.kwargs)}
     later = parameters[len(subject.recipe.call.args) :]
     return [p.name for p in later if p.default is None and p.name not in given]
-
-
-def is_used_elsewhere(kind: type[nn.Module], attribute: str) -> bool:
-    """Return whether another method than `__init__` and `forward` mentions an attribute, and forward does not."""
-    uses = _uses((base for base in kind.__mro__ if base is not nn.Module), attribute)
-    return "forward" not in uses and bool(uses - BUILDING)
-
-
-def is_written(kind: type[nn.Module], attribute: str) -> bool:
-    """Return whether a method other than a constructor writes values into a part, as a fusion of layers does."""
-    pattern = rf"self\.{attribute}[\w.]*\.(data\s*=[^=]|copy_\(|data\.copy_\()"
-    kinds = (base for base in kind.__mro__ if base is not nn.Module)
-    return bool(_matching(kinds, pattern) - BUILDING)
-
-
-def reads(kind: type[nn.Module], attribute: str) -> bool:
-    """Return whether a method of a class or its bases, other than a constructor, mentions an attribute."""
-    return bool(
-        _uses((base for base in kind.__mro__ if base is not nn.Module), attribute) - BUILDING
-    )
-
-
-def is_used_by_subclass(kind: type[nn.Module], attribute: str) -> bool:
-    """Return whether a method of a subclass, other than its constructor, mentions an attribute."""
-    return bool(_uses(_subclasses(kind), attribute) - BUILDING)
-
-
-def _uses(kinds: Iterable[type], attribute: str) -> set[str]:
-    """Return the names of the methods of some classes that mention an attribute."""
-    return _matching(kinds, rf"self\.{attribute}\b")
-
-
-def _matching(kinds: Iterable[type], pattern: str) -> set[str]:
-    """Return the names of the methods of some classes whose text holds a pattern."""
-    return {
-        name
-        for kind in kinds
-        for name, method in vars(kind).items()
-        if inspect.isfunction(method) and re.search(pattern, _source(method))
-    }
-
-
-def _subclasses(kind: type[nn.Module]) -> Iterator[type[nn.Module]]:
-    for one in kind.__subclasses__():
-        yield one
-        yield from _subclasses(one)
-
-
-def _source(method: object) -> str:
-    try:
-        return inspect.getsource(method)  # type: ignore[arg-type]  # a function
-    except (OSError, TypeError):
-        return ""

@@ -1,4 +1,4 @@
-"""Failures of a class that concern nobody where all modules that hold it are sound: it overwrites what they made."""
+"""Failures of a class that are properties where the modules that hold it are sound: it overwrites what they made."""
 
 from __future__ import annotations
 
