@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from esper_audit.probes.discovery.construction.guesses import (
     annotation_text,
@@ -36,15 +37,19 @@ MOST_MISSING = 5
 PLAIN_ANNOTATIONS = frozenset({"int", "float", "bool", "str"})
 
 
+# The objects of the classes that a parameter is annotated with, made of tensors like a first one.
+Objects: TypeAlias = Callable[[inspect.Parameter, TensorSpec], Iterator[Value]]
+
+
 def call_arguments(
-    parameters: list[inspect.Parameter], first: TensorSpec, value: Value
+    parameters: list[inspect.Parameter], first: TensorSpec, value: Value, objects: Objects
 ) -> Iterator[tuple[Arguments, int]]:
     """Yield the arguments of a call with a first value, with their distance from the likeliest.
 
     `first` is a tensor in it, which the others are shaped by. One argument at a time takes its next likely value.
     """
     lists = [
-        [value] if number == 0 else list(values_of(parameter, first))
+        [value] if number == 0 else [*objects(parameter, first), *values_of(parameter, first)]
         for number, parameter in enumerate(parameters)
     ]
     yield _arguments(parameters, [values[0] for values in lists]), 0
@@ -85,6 +90,7 @@ SEVERAL = re.compile(
     r"\w*(inputs|features|feats|feature_maps|maps|tensors|outputs|levels|pyramid|xs|list|fmaps)",
     re.IGNORECASE,
 )
+OF_GRAPHS = frozenset({"edges", "of-node", "of-edge"})  # whole numbers, also as a first argument
 MOST_KEYS = 4
 MOST_OF_A_KEY = 6
 
@@ -115,6 +121,9 @@ def first_values(
     for spec in inputs:
         if dtype := annotated_dtype(parameter):
             yield spec, of_dtype(spec, dtype)
+    for kind in matching_row("call", parameter.name)[:1]:
+        graphs = tensors_of_kind(kind, inputs[0]) if kind in OF_GRAPHS else ()
+        yield from ((spec, spec) for spec in graphs if isinstance(spec, TensorSpec))
     for spec in inputs:
         yield spec, spec
 
@@ -258,6 +267,8 @@ def tensors_of_kind(kind: str, first: TensorSpec) -> Iterator[Value]:
         "picture": [TensorSpec((batch, 3, 32, 32)), TensorSpec((batch, 32, 16, 16))],
         "edges": [TensorSpec((2, 2 * LENGTH), "int64", 0, batch)],
         "of-edges": [TensorSpec((2 * LENGTH,), high=1.0), TensorSpec((2 * LENGTH, width))],
+        "of-node": [TensorSpec((batch,), "int64", 0, 2)],
+        "of-edge": [TensorSpec((2 * LENGTH,), "int64", 0, 2), TensorSpec((batch,), "int64", 0, 2)],
         "one-graph": [TensorSpec((batch,), "int64", 0, 1)],
         "classes": [TensorSpec((batch,), "int64", 0, 2)],
         "class-map": [TensorSpec((batch, *shape[2:]), "int64", 0, 2)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from esper_audit.findings.errors import FAILURES
-from esper_audit.probes.discovery.call_repair import UNEQUAL
+from esper_audit.probes.discovery.calls.call_repair import UNEQUAL
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
 

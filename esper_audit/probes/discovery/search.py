@@ -12,8 +12,12 @@ from functools import partial
 from torch import nn
 
 from esper_audit.findings.coverage import RecipeOrigin, Stage
-from esper_audit.probes.discovery.call_objects import annotated_objects, with_objects
-from esper_audit.probes.discovery.call_repair import repaired_calls
+from esper_audit.probes.discovery.calls.call_objects import (
+    annotated_objects,
+    other_objects,
+    with_objects,
+)
+from esper_audit.probes.discovery.calls.call_repair import repaired_calls
 from esper_audit.probes.discovery.construction.constructor import ConstructorSearch
 from esper_audit.probes.discovery.construction.optional_arguments import (
     with_options,
@@ -240,14 +244,15 @@ class _Search:
         if not parameters:
             yield iter([(Arguments(), 0)])
             return
+        objects = partial(other_objects, known=build.kwargs)
         for made in annotated_objects(parameters[0], inputs[0], build.kwargs):
-            yield call_arguments(parameters, inputs[0], made)
+            yield call_arguments(parameters, inputs[0], made, objects)
         lists = Lists(shaped_lists(build), feature_pyramids(build))
         if takes_any_number(forward):
             for specs in (*lists.pyramids, *([one, one] for one in inputs[:MOST_PAIRS])):
                 yield iter([(Arguments(tuple(specs)), 0)])
         for first, value in first_values(parameters[0], inputs, lists, forward):
-            yield call_arguments(parameters, first, value)
+            yield call_arguments(parameters, first, value, objects)
 
     def _callable(self, module: nn.Module) -> Callable[..., object]:
         """Return what is called: the function, the forward, or a `__call__` of the class's own."""

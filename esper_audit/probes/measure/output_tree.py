@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -84,9 +85,10 @@ def is_lazy_matrix(value: object) -> bool:
 
 
 def is_object(tree: object) -> bool:
-    """Return whether a value is an object of a class that is neither Python's nor torch's."""
+    """Return whether a value is an object of a class that is neither Python's nor torch's, or a namespace."""
     package = type(tree).__module__.partition(".")[0]
-    return package not in OF_OTHERS and "__dict__" in dir(tree) and not isinstance(tree, type)
+    is_foreign = package not in OF_OTHERS or isinstance(tree, SimpleNamespace)
+    return is_foreign and "__dict__" in dir(tree) and not isinstance(tree, type)
 
 
 def object_tensors(tree: Any) -> dict[str, Tensor]:

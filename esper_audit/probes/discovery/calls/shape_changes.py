@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME
@@ -21,6 +21,30 @@ def sized_axis(axis: int, old: int | None, new: int) -> Change:
         if not 0 < at < rank or (old is not None and spec.shape[at] != old):
             return None
         return replace(spec, shape=(*spec.shape[:at], new, *spec.shape[at + 1 :]))
+
+    return change
+
+
+def counted_rows(old: int, new: int) -> Change:
+    """Return the change of the size of the first axis, as of edges instead of nodes."""
+    return lambda spec: (
+        replace(spec, shape=(new, *spec.shape[1:])) if spec.shape[:1] == (old,) else None
+    )
+
+
+def of_first_axes(rank: int) -> Change:
+    """Return the change of floats to whole numbers of a few of their axes."""
+    return lambda spec: TensorSpec(spec.shape[:rank], "int64", 0, 2) if spec.is_floating else None
+
+
+def of_sizes(sizes: Sequence[int | None]) -> Change:
+    """Return the change of a tensor of as many axes to the sizes that are given."""
+
+    def change(spec: TensorSpec) -> TensorSpec | None:
+        if len(spec.shape) != len(sizes):
+            return None
+        pairs = zip(sizes, spec.shape, strict=True)
+        return replace(spec, shape=tuple(size or old for size, old in pairs))
 
     return change
 

@@ -6,19 +6,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from esper_audit.probes.discovery.failure import TrialFailure
-from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME, grid_of
-from esper_audit.probes.discovery.shape_changes import (
+from esper_audit.probes.discovery.calls.shape_changes import (
     MOST_SIDE,
     Change,
     chunked,
+    counted_rows,
     flattened,
     inner_axes,
+    of_first_axes,
     of_rank,
+    of_sizes,
     sized_axis,
     sized_picture,
     square_sides,
 )
+from esper_audit.probes.discovery.failure import TrialFailure
+from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME, grid_of
 from esper_audit.probes.recipes.values import (
     Arguments,
     TensorSpec,
@@ -54,7 +57,7 @@ RANKS = (
     re.compile(r"not enough values to unpack \(expected (\d+)"),
     re.compile(r"too many values to unpack \(expected (\d+)"),
     re.compile(r"[Ee]xpected:? (?:input (?:to be|with) )?(\d)-?D"),
-    re.compile(r"expected (\d) dims"),
+    re.compile(r"expected (\d) dim(?:ension)?s"),
     re.compile(r"or (\d)-?D \(batched\)"),
     re.compile(r"dim(?:ension)?s? (?:must be|==|should be|to be) (\d)"),
     re.compile(r"(\d)[- ]?D (?:input|tensor)"),
@@ -67,11 +70,11 @@ MULTIPLE = re.compile(
 )
 WANTS_IDS = re.compile(
     r"type[s]?:? (?:torch\.)?Long|scalar types: Long|must be long|used as indices|LongTensor"
-    r"|one_hot is only|IntTensor|dtype int64"
+    r"|one_hot is only|IntTensor|dtype int(?:32/int)?64|of integer type|within the support \(Integer"
 )
 WANTS_FLOAT = re.compile(
     r"found Long|but got Long|not implemented for 'Long'|Float but|Long did not match Float|Got a Long"
-    r"|dtype Long|input dtype should be either floating|Input type \((?:torch\.)?(?:Long|Int)"
+    r"|dtype Long|got Long and Float|input dtype should be either floating|Input type \((?:torch\.)?(?:Long|Int)"
 )
 WANTS_COMPLEX = re.compile(
     r"non-complex dtype|Complex(?:Float|Double)|complex<|complex (?:input|tensor|dtype)|complex64"
@@ -88,33 +91,48 @@ WANTS_TRUTH = re.compile(
     r"must be (?:a )?bool|to be a boolean tensor|expected (?:a )?bool", re.IGNORECASE
 )
 SIDES_SAID = re.compile(r"expect\w*[^()\[\]]*[(\[](\d+), ?(\d+)[)\]]", re.IGNORECASE)
-SHAPE_SAID = re.compile(r"[(\[](?:B|N|b|n|batch\w*), ?((?:\w+, ?)*\w+)[)\]]")
+SHAPES_SAID = (
+    re.compile(r"[(\[]((?:B|N|b|n|batch\w*), ?(?:\w+, ?)*\w+)[)\]]"),
+    re.compile(r"[Ee]xpected shape:? [(\[]((?:'\w+', ?)*'\w+')[)\]]"),
+    re.compile(r"\b([BN](?:x(?:[A-Z]\w*|\d+))+)\b"),
+)
 FLATTENED = 256  # a width that only a flattened picture has
 PICTURE_SIDES = (28, 32, 64, 84, 96, 224)  # of common data sets
 WANTS_SIZES = re.compile(
     r"argument 'size'.*must be tuple of ints, but found element of type Tensor"
 )
-PROBABILITY = re.compile(r"between 0 and 1|range \[0, ?1\]|in \[0, ?1\]")
+PROBABILITY = re.compile(
+    r"between 0 and 1|range \[0, ?1\]|in \[0, ?1\]|satisfy the constraint|within the support"
+)
+WANTS_LIST = re.compile(r"(?:cat|stack)\(\): argument 'tensors' .*must be tuple of Tensors")
+ROWS = re.compile(r"size (\d+) in dimension 0, but expected size (\d+)")
+LONGER = re.compile(r"(?:larger|greater|longer|more) than[^\d]{0,40}?\(?(\d{2,5})\)?(?![\d.])")
+LONGEST = 65_536
 
 
 def repaired_calls(call: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
-    """Yield the arguments with one tensor changed as the message suggests."""
-    for change in _changes(failure.message):
+    """Yield the arguments with one tensor, or all of them, changed as the message suggests."""
+    changes = [*_changes(failure.message)]
+    for change in changes:
         for key, value in call.items():
             changed = map_tensors(value, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
             if changed != value:
                 yield call.with_value(key, changed)
+    for change in changes if len(tensors_in(call)) > 1 else ():
+        yield map_arguments(call, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
     yield from _gridded(call, failure.message)
     yield from _shared(call, failure.message)
 
 
 def _shared(call: Arguments, message: str) -> Iterator[Arguments]:
-    """Yield the arguments with the channels of all tensors divided, where the module joins them."""
+    """Yield the arguments with the widths of all tensors divided, where the module joins them."""
     found = CHANNELS.search(message) or RUNNING.search(message)
-    wanted, got = sorted(map(int, found.groups())) if found else (0, 0)
+    product = PRODUCT.search(message)
+    sizes = found.groups() if found else product.groups()[1:3] if product else ("0", "0")
+    wanted, got = sorted(map(int, sizes))
     for count in (2, 3, 4):
         if wanted and wanted % count == 0 and got == wanted * count:
-            change = sized_axis(1, wanted, wanted // count)
+            change = sized_axis(1 if found else -1, wanted, wanted // count)
             yield map_arguments(call, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
 
 
@@ -149,23 +167,35 @@ def _changes(message: str) -> Iterator[Change]:
     if found:
         yield sized_axis(-1, int(found[2]), int(found[1]))
         yield sized_axis(1, int(found[2]), int(found[1]))
-    if found := UNEQUAL.search(message):
-        for old, new in ((int(found[1]), int(found[2])), (int(found[2]), int(found[1]))):
-            for axis in (-1, 1):
-                yield sized_axis(axis, old, new)
-            yield inner_axes(old, new)
-    if found := JOINED.search(message):
-        yield inner_axes(int(found[2]), int(found[1]))
-        yield inner_axes(int(found[1]), int(found[2]))
+    yield from _changes_of_one_of_two(message)
     yield from _shapes_said(message)
     yield from _changes_of_values(message)
     yield from _changes_of_shape(message)
 
 
+def _changes_of_one_of_two(message: str) -> Iterator[Change]:
+    """Yield the changes where two tensors have to match."""
+    if found := UNEQUAL.search(message):
+        for old, new in ((int(found[1]), int(found[2])), (int(found[2]), int(found[1]))):
+            for axis in (-1, 1):
+                yield sized_axis(axis, old, new)
+            yield inner_axes(old, new)
+            if "dimension 0" in message:
+                yield counted_rows(old, new)
+    if found := JOINED.search(message):
+        yield inner_axes(int(found[2]), int(found[1]))
+        yield inner_axes(int(found[1]), int(found[2]))
+        yield from (counted_rows(int(found[n]), int(found[3 - n])) for n in (2, 1))
+    if found := ROWS.search(message):
+        yield counted_rows(int(found[1]), int(found[2]))
+        yield counted_rows(int(found[2]), int(found[1]))
+
+
 def _changes_of_values(message: str) -> Iterator[Change]:
     if WANTS_IDS.search(message):
         yield lambda spec: TensorSpec(spec.shape, "int64", 0, 2) if spec.is_floating else None
-        yield lambda spec: TensorSpec(spec.shape[:2], "int64", 0, 2) if spec.is_floating else None
+        for rank in (2, 1):
+            yield of_first_axes(rank)
     if WANTS_FLOAT.search(message):
         yield lambda spec: None if spec.is_floating else TensorSpec(spec.shape)
     if WANTS_TRUTH.search(message):
@@ -178,11 +208,11 @@ def _changes_of_values(message: str) -> Iterator[Change]:
         yield lambda spec: replace(spec, low=0, high=1.9 if spec.is_floating else 2)
     if WANTS_NUMBER.search(message):
         yield lambda spec: LENGTH if spec.shape else 1
-    if found := LACKING.search(message):
-        if found[1] in OF_LISTS:
-            yield lambda spec: [spec, spec]
-        if found[1] in OF_MAPPINGS:
-            yield lambda spec: {"a": spec, "b": spec}
+    lacking = LACKING.search(message)
+    if WANTS_LIST.search(message) or (lacking and lacking[1] in OF_LISTS):
+        yield lambda spec: [spec, spec]
+    if lacking and lacking[1] in OF_MAPPINGS:
+        yield lambda spec: {"a": spec, "b": spec}
     if PROBABILITY.search(message):
         yield lambda spec: replace(spec, low=0.0, high=1.0) if spec.is_floating else None
 
@@ -193,23 +223,11 @@ def _shapes_said(message: str) -> Iterator[Change]:
         sides = int(found[1]), int(found[2])
         if max(sides) <= MOST_SIDE:
             yield sized_picture(*sides)
-    if found := SHAPE_SAID.search(message):
-        wanted = [word.strip() for word in found[1].split(",")]
-
-        def change(spec: TensorSpec) -> TensorSpec | None:
-            if len(spec.shape) != len(wanted) + 1:
-                return None
-            sizes = zip(wanted, spec.shape[1:], strict=True)
-            return replace(
-                spec,
-                shape=(
-                    spec.shape[0],
-                    *(int(word) if word.isdigit() else size for word, size in sizes),
-                ),
-            )
-
-        yield from of_rank(len(wanted) + 1)
-        yield change
+    said = next(filter(None, (pattern.search(message) for pattern in SHAPES_SAID)), None)
+    if said:
+        wanted = [word.strip(" '") for word in re.split(r",|(?<=[A-Z\d])x(?=[A-Z\d])", said[1])]
+        yield from of_rank(len(wanted))
+        yield of_sizes([int(word) if word.isdigit() else None for word in wanted])
 
 
 def _changes_of_shape(message: str) -> Iterator[Change]:
@@ -229,6 +247,8 @@ def _changes_of_shape(message: str) -> Iterator[Change]:
             yield sized_axis(-1, None, size * max(1, 32 // size))
     if found := CHUNKS.search(message):
         yield from chunked(int(found[1]), int(found[2]))
+    if (found := LONGER.search(message)) and int(found[1]) <= LONGEST:
+        yield sized_axis(-1, None, int(found[1]) + LENGTH)
     if TOO_SMALL.search(message):
         for size in (32, 64, 128, 224):
             yield square_sides(size)

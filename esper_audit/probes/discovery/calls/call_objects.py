@@ -6,11 +6,12 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
 
 import torch
 from torch import Tensor, nn
 
-from esper_audit.probes.discovery.call_repair import LACKING
+from esper_audit.probes.discovery.calls.call_repair import LACKING
 from esper_audit.probes.discovery.construction.argument_use import (
     attributes_of_name,
     classes_with,
@@ -19,6 +20,7 @@ from esper_audit.probes.discovery.construction.argument_use import (
 from esper_audit.probes.discovery.construction.constructor import working_call
 from esper_audit.probes.discovery.construction.guesses import (
     annotated_classes,
+    guesses_for,
     is_named,
     parameters_of,
     required_parameters,
@@ -49,12 +51,20 @@ Known = Mapping[
 
 def annotated_objects(
     parameter: inspect.Parameter, first: TensorSpec, known: Known
-) -> Iterator[CallSpec]:
+) -> Iterator[Value]:
     """Yield objects of the classes that a parameter of a call is annotated with, made of tensors."""
     for kind in annotated_classes(parameter.annotation):
         is_plain = kind.__module__.partition(".")[0] in PLAIN_MODULES
-        if not is_plain and not issubclass(kind, (Tensor, BaseException)):
+        if issubclass(kind, Enum):
+            yield from guesses_for(parameter)
+        elif not is_plain and not issubclass(kind, (Tensor, BaseException)):
             yield from object_calls(kind, first, known)
+
+
+def other_objects(parameter: inspect.Parameter, first: TensorSpec, known: Known) -> Iterator[Value]:
+    """Yield the objects of a parameter that takes no tensor, such as one that is not the first."""
+    if Tensor not in annotated_classes(parameter.annotation):
+        yield from annotated_objects(parameter, first, known)
 
 
 def object_calls(kind: type, first: TensorSpec, known: Known) -> Iterator[CallSpec]:
