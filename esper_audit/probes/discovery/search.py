@@ -60,17 +60,13 @@ MOST_CALLS_OF_INPUT = 32  # with one first argument
 MOST_PAIRS = 8  # of first inputs that a forward with any number of arguments is given twice
 MOST_REPAIRS = 8  # of one call, one after the other
 MOST_WORKING_BUILDS = 6
-MOST_FAILURES = (
-    8  # of the calls of a module, which other arguments of its constructor are read from
-)
+MOST_FAILURES = 8  # of the calls of a module, which arguments of its constructor are read from
 # Processor seconds, which do not depend on what else the machine does.
 BUILD_SECONDS = 3.0
 CALL_SECONDS = 2.5
 SEARCH_SECONDS = 6.0  # for a class
 LONGEST_SECONDS = 10.0  # with the last trial, which is ended
-SLOW_SECONDS = (
-    1.5  # a call site that takes longer, such as that of a full model, is used if no guess runs
-)
+SLOW_SECONDS = 1.5  # a call site that takes longer, such as a full model, is used if no guess runs
 
 
 def find_recipe(target: str, known: Sequence[StoredRecipe] = ()) -> TrialResult:
@@ -95,9 +91,8 @@ class _Search:
         )
         self.best = TrialResult(Recipe(target, origin=self.origin), Stage.FOUND)
         self.calls = self.most_calls = 0
-        self.call_failures: dict[
-            str, TrialFailure
-        ] = {}  # of the last module that was built, by text
+        # Those of the last module that was built, by text.
+        self.call_failures: dict[str, TrialFailure] = {}
         self.call_deadline = self.deadline = 0.0
 
     def run(self) -> TrialResult:
