@@ -276,6 +276,18 @@ class AcrossPictures(ChannelAttention):
         return super().forward(x) - x.mean(0)
 
 
+class States(nn.Module):
+    """Takes a batch of rows for one sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(8, 8, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.rnn(x)[0]
+        return out
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield inconclusive(discovered(Accumulated, PICTURES), "")
@@ -309,3 +321,5 @@ def cases() -> Iterator[Case]:
     yield inconclusive(discovered(ChannelAttention, SEQUENCES), "")
     yield sound(discovered(ChannelAttention, PICTURES))
     yield broken(discovered(AcrossPictures, PICTURES), "rows")
+    yield inconclusive(discovered(States), "")
+    yield sound(discovered(States, SEQUENCES))

@@ -19,7 +19,7 @@ from esper_audit.probes.measure.dependence.row_mixing import (
     depends_by_first,
     is_repeatable,
     row_gap,
-    takes_one_picture,
+    takes_one_sample,
 )
 from esper_audit.probes.measure.execution.precise_run import (
     precise_run,
@@ -51,7 +51,7 @@ class IndependentRows(UniversalProbe):
 
     Quiet: losses and what compares samples on purpose, by name, also of a part; the nodes of a graph, by their
     edges or the number of their graph; time-first sequences, by `batch_first=False` or because their second
-    axis is independent; a picture without a batch, by the rank that its convolution or pooling gets; a first
+    axis is independent; one sample without a batch, by the rank that its convolution, pooling or RNN gets; a first
     axis that an option such as `dim` names, or that only a second argument of a guessed shape mixes; modules
     that do not repeat their own output, which `deterministic-evaluation` looks at.
 
@@ -76,7 +76,7 @@ class IndependentRows(UniversalProbe):
             if one.axis < 2 and one.size > 1
         ]
         is_time_first = vars(run.module).get("batch_first") is False  # by its own option
-        if is_time_first or not axes or axes[0].axis != 0 or takes_one_picture(subject):
+        if is_time_first or not axes or axes[0].axis != 0 or takes_one_sample(subject):
             return
         for weights in (0, 2):
             redraw(run.module, weights)

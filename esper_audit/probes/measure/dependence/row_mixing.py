@@ -15,23 +15,32 @@ from esper_audit.probes.measure.output_tree import tensors_of
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
 
-AXES_OF_PICTURES = {"2d": 2, "3d": 3}
-OF_PICTURES = re.compile(r"^(Adaptive)?(Conv|Avg|Max|LPPool|Fractional)")
+# The number of axes at which a layer takes one sample without a batch.
+OF_ONE_SAMPLE = {
+    r"(Adaptive)?(Conv|Avg|Max|LP|Fractional)\w*2d": 3,
+    r"(Adaptive)?(Conv|Avg|Max|LP|Fractional)\w*3d": 4,
+    r"RNN|LSTM|GRU": 2,
+}
 
 
-def takes_one_picture(subject: Discovered) -> bool:
-    """Return whether a convolution or pooling gets a rank at which its first axis holds channels."""
+def takes_one_sample(subject: Discovered) -> bool:
+    """Return whether a convolution, pooling or recurrent layer gets a rank without an axis of samples."""
     module, seen = subject.build(), list[bool]()
 
     def look(layer: nn.Module, args: tuple[Any, ...]) -> None:
-        seen.append(args[0].dim() == AXES_OF_PICTURES[type(layer).__name__[-2:]] + 1)
+        seen.append(args[0].dim() == _rank_of_one_sample(layer))
 
     for layer in module.modules():
-        kind = type(layer).__name__
-        if kind.endswith(tuple(AXES_OF_PICTURES)) and OF_PICTURES.search(kind):
+        if _rank_of_one_sample(layer):
             layer.register_forward_pre_hook(look)
     subject.evaluate(module, subject.arguments_of_call())
     return any(seen)
+
+
+def _rank_of_one_sample(layer: nn.Module) -> int:
+    """Return the number of axes of one sample of a layer, 0 for a layer that always takes a batch."""
+    kind = type(layer).__name__
+    return next((rank for name, rank in OF_ONE_SAMPLE.items() if re.fullmatch(name, kind)), 0)
 
 
 def depends_by_first(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> bool:
