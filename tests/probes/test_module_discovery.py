@@ -228,5 +228,41 @@ def test_what_overwrites_the_work_of_its_owner_alone_is_no_finding(
         if one["check"] == "inputs-unmodified"
     ]
     assert found == overwriting
-    text = "inputs-unmodified: overwrites its input, but Block around it overwrites none"
+    text = "a call overwrites its argument: got mode eval, argument x, but Block around it keeps the contract"
     assert (text in str(audit["coverage"]["classes"])) is not bool(found)
+
+
+PRIVATE = '''"""A private layer that returns float32, and a block that casts it back."""
+
+import torch
+from torch import Tensor, nn
+
+
+class _Mask(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x) * torch.ones(8)
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mask = _Mask()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mask(x).to(x.dtype)
+'''
+PUBLIC = PRIVATE.replace("_Mask", "Mask")
+
+
+@pytest.mark.parametrize(("source", "failing"), [(PRIVATE, []), (PUBLIC, ["Mask"])])
+def test_a_private_class_is_judged_by_the_modules_that_hold_it(
+    root: Path, source: str, failing: list[str]
+) -> None:
+    write(root, {"blocks.py": source})
+    audit = json.loads(command("probe", "blocks.py", "--format", "json").out)
+    found = [one["location"]["symbol"] for one in audit["findings"]]
+    assert found == failing

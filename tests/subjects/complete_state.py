@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from support.recipes import ROWS, SEQUENCES, discovered
+from support.recipes import ROWS, SEQUENCES, discovered, recorded
 from torch import Tensor, nn
 
-from .cases import Case, broken, sound
+from .cases import Case, broken, by_design, sound
 
 
 class Registered(nn.Module):
@@ -147,6 +147,21 @@ class Standardised(nn.Module):
         return x - self.mean
 
 
+class ActNorm(nn.Module):
+    """Takes scales from its first batch, in the shape that this has without the rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1, 8))
+        self.is_set = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.is_set:
+            self.scale.data = self.scale.data / x.std(0, keepdim=True)
+            self.is_set = True
+        return x * self.scale
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Registered))
     yield sound(discovered(Derived))
@@ -159,3 +174,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(ExtraObject), "not-plain")
     yield broken(discovered(ForgetfulCopy), "copy")
     yield sound(discovered(Standardised, mean=ROWS))
+    yield by_design(discovered(ActNorm, SEQUENCES), "refused")
+    yield broken(recorded(ActNorm, SEQUENCES), "refused")

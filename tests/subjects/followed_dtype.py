@@ -133,6 +133,28 @@ class ComplexWeights(nn.Module):
         return (x.to(torch.complex64) @ self.weight).abs()
 
 
+class WithLogDeterminant(nn.Module):
+    """Returns a second output that is zero in float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.net(x), torch.zeros(len(x))
+
+
+class Covariance(nn.Module):
+    """Weighs the bins of an STFT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x) * torch.ones(8)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Following))
     yield sound(discovered(CountsToo))
@@ -148,3 +170,5 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(KeepsFP32), "double-output")
     yield inconclusive(discovered(ComplexWeights), "")
     yield inconclusive(discovered(nn.Identity, IDS), "")
+    yield by_design(discovered(WithLogDeterminant), "double-output")
+    yield by_design(discovered(Covariance), "bfloat16-output")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from support.recipes import IDS, LONG, SIGNALS, discovered
 from torch import Tensor, nn
 
-from .cases import Case, broken, inconclusive, sound
+from .cases import Case, broken, by_design, inconclusive, sound
 
 
 class CausalAttention(nn.Module):
@@ -110,6 +110,14 @@ class Bidirectional(nn.Module):
         return x + x.mean(1, keepdim=True)
 
 
+class CausalInParts(CausalConvBothSides):
+    """Normalises over all positions after convolutions.
+
+    Args:
+        causal: whether the convolutions are causal.
+    """
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(CausalAttention, LONG))
     yield sound(discovered(CausalConv, SIGNALS))
@@ -120,3 +128,4 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(CausalBehindZero, LONG), "later")
     yield broken(discovered(AutoregressiveDecoderLeaks, IDS), "later")
     yield inconclusive(discovered(Bidirectional, LONG), "")
+    yield by_design(discovered(CausalInParts, SIGNALS), "later")

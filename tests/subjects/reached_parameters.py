@@ -376,6 +376,46 @@ class Fused(nn.Module):
         return out
 
 
+class SkipBlock(nn.Module):
+    """Returns what goes on, and what is added up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.onward, self.skip = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.onward(x), self.skip(x)
+
+
+class SumOfSkips(nn.Module):
+    """Adds up one output of each block, so that nothing takes the other one of the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([SkipBlock() for _ in range(3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        total = torch.zeros_like(x)
+        for block in self.blocks:
+            x, skip = block(x)
+            total = total + skip
+        return total
+
+
+class Exponent(nn.Module):
+    """Reads a parameter as a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+        self.power = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        power = torch.sigmoid(self.power).item()
+        out: Tensor = self.net(x) * power
+        return out
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -408,3 +448,5 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Matcher))
     yield by_design(discovered(ByKind, ROWS, ROWS), "unreached")
     yield by_design(discovered(Fused), "unreached")
+    yield by_design(discovered(SumOfSkips), "unreached")
+    yield by_design(discovered(Exponent), "unreached")

@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
@@ -40,7 +41,7 @@ class CompleteState(UniversalProbe):
     layers that is not registered are lost without an error. The loaded model is another model.
 
     Quiet: only behaviour is compared, so that what can be computed again is no loss. A module whose output
-    is random in eval mode cannot be compared.
+    is random in eval mode cannot be compared. A parameter that takes the shape of a guessed input is a property.
 
     Tickets: real code
     """
@@ -92,6 +93,18 @@ class CompleteState(UniversalProbe):
             return
         path = first_difference(first, cloned(subject.evaluate(twin, subject.arguments_of_call())))
         yield Reading("copy", float(bool(path)), {DIFFERENT: path} if path else {})
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if a parameter takes the shape of an input that was guessed."""
+        is_guessed = subject.recipe.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
+        if detector != "refused" or not is_guessed:
+            return ""
+        module = subject.build()
+        before = {name: parameter.shape for name, parameter in module.named_parameters()}
+        subject.evaluate(module, subject.arguments_of_call())
+        after = module.named_parameters()
+        name = next((n for n, p in after if before.get(n, p.shape) != p.shape), "")
+        return f"{name} takes the shape of the input, which is a guess" if name else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
-from torch import nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.execution.dtype_watch import own_dtype, watched_conversions
+from esper_audit.probes.measure.execution.dtype_watch import (
+    has_floats,
+    own_dtype,
+    watched_conversions,
+)
 from esper_audit.probes.measure.execution.precise_run import cast_tree
 from esper_audit.probes.measure.execution.raising_lines import raising_lines
 from esper_audit.probes.measure.output_tree import named_tensors
@@ -35,6 +38,8 @@ FIXED_BY_NAME = re.compile(
     r"fp32|float32|float64|fp16|float16|int8|quantiz|to_?(float|double|half)", re.IGNORECASE
 )
 
+OF_COMPLEX = re.compile(r"\bcomplex|\bstft\b", re.IGNORECASE)
+ZERO = "zero"  # of a witness: outputs of another dtype are zero
 NORMS = re.compile(r"norm", re.IGNORECASE)  # the next layer takes its output as it comes
 TABLES = re.compile(r"loss|ro(tary|pe)|po(s|pe)|fourier|freq", re.IGNORECASE)
 DTYPES = {"double": torch.float64, "bfloat16": torch.bfloat16}
@@ -52,8 +57,9 @@ class FollowedDtype(UniversalProbe):
     A call that raises at a line of a part that fails alone as well is one finding with it, at the part.
 
     Quiet: what a CPU kernel lacks; modules that fix a dtype by name, docstring or an attribute, or hold complex
-    numbers. An output of another dtype is a property where the code converts to it and never back, and one wider
-    than bfloat16 where the module holds no floats. A metric has properties only.
+    numbers. An output of another dtype is a property where the code converts to it and never back, where it is
+    wider than bfloat16 and the module holds no floats, and where it is zero. So is the reduced precision of
+    spectra. A metric has properties only.
 
     Tickets: real code
     """
@@ -97,6 +103,7 @@ class FollowedDtype(UniversalProbe):
                 got = str(outputs[wrong[0]].dtype).removeprefix("torch.")
                 watch = watched_conversions(subject, dtype)
                 where = {"output": wrong[0], "dtype": got, "line": watch.mixing or watch.converting}
+                where |= {ZERO: True} if not any(bool(usual[path].any()) for path in wrong) else {}
             yield Reading(f"{name}-output", float(len(wrong)), where)
             if wrong:
                 return
@@ -108,10 +115,14 @@ class FollowedDtype(UniversalProbe):
             return "fixes its dtype, by its name or docstring"
         if is_metric(subject):
             return "is a metric, by its module or base"
+        if detector.startswith("bfloat16") and OF_COMPLEX.search(text):
+            return "takes complex numbers or spectra, by its docstring"
+        if witness.get(ZERO):
+            return "returns zero in another dtype, which promotes nothing"
         dtype = DTYPES[detector.partition("-")[0]]
         if own := own_dtype(subject, dtype):
             return f"converts to a dtype of its own, {own}"
-        if detector == "bfloat16-output" and not _has_floats(subject.build()):
+        if detector == "bfloat16-output" and not has_floats(subject.build()):
             return "has no parameter or buffer that is converted, and returns a wider dtype"
         is_norm = NORMS.search(subject.recipe.class_name)
         if detector.endswith("output") and not is_norm:
@@ -143,8 +154,3 @@ class FollowedDtype(UniversalProbe):
             f'assert y{path}.dtype is {dtype}, f"the output is {{y{path}.dtype}}, not {dtype}"'
         )
         return program(subject.recipe, body), f"AssertionError: {message}"
-
-
-def _has_floats(module: nn.Module) -> bool:
-    """Return whether a module has a parameter or buffer of floats."""
-    return any(t.is_floating_point() for t in (*module.parameters(), *module.buffers()))

@@ -23,9 +23,10 @@ from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
-from esper_audit.probes.universal import UniversalProbe
+from esper_audit.probes.universal import UniversalProbe, documentation_of
 
 CAUSAL = re.compile(r"(?<!non)(?<!non_)(?<!anti)causal|autoregressive", re.IGNORECASE)
+OF_CONVOLUTIONS = re.compile(r"convolutions? (is|are) causal", re.IGNORECASE)
 POSITIONS = range(3, 65)  # a batch of two is no sequence
 
 
@@ -39,7 +40,7 @@ class NamedCausality(UniversalProbe):
     Why: a decoder that sees its target learns to copy it. The loss looks excellent, and generation does
     not work.
 
-    Quiet: inputs without an axis of positions.
+    Quiet: inputs without an axis of positions, and a docstring by which only the convolutions are causal.
 
     Tickets: real code
     """
@@ -68,6 +69,11 @@ class NamedCausality(UniversalProbe):
         if worst:
             axis = min(worst, key=lambda a: worst[a])
             yield Reading("later", worst[axis], {"axis": axis, "dtype": str(run.dtype)})
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if the documentation calls only the convolutions causal."""
+        is_of_convolutions = OF_CONVOLUTIONS.search(documentation_of(subject))
+        return "has causal convolutions, by its docstring" if is_of_convolutions else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]

@@ -13,12 +13,17 @@ from torch import nn
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.parameters.attribute_use import (
+    is_cut,
     is_used_by_subclass,
     is_used_elsewhere,
     is_written,
     reads,
 )
-from esper_audit.probes.measure.parameters.parameter_reach import reached_by, reached_elsewhere
+from esper_audit.probes.measure.parameters.parameter_reach import (
+    in_last_blocks,
+    reached_by,
+    reached_elsewhere,
+)
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
@@ -28,6 +33,7 @@ from esper_audit.probes.subject.attribute_setter import outer_caller
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
+EVERY = "every"  # of a witness: all parameters without a gradient
 MOST_NAMED = 6
 FROZEN = re.compile(r"teacher|ema|momentum|target|frozen|prior|codebook|mask_?token|queue", re.I)
 
@@ -71,7 +77,7 @@ class ReachedParameters(UniversalProbe):
         missed_always = [name for name in missed if name not in elsewhere]
         shown = missed_always or missed
         named = ", ".join(shown[:MOST_NAMED]) + (" ..." if len(shown) > MOST_NAMED else "")
-        witness: dict[str, Plain] = {"parameters": named}
+        witness: dict[str, Plain] = {"parameters": named, EVERY: " ".join(shown)}
         if not missed_always:
             witness["reached"] = elsewhere[missed[0]]
         yield Reading("unreached", float(len(shown)), witness)
@@ -82,6 +88,12 @@ class ReachedParameters(UniversalProbe):
         if "reached" in witness:
             return f"{names[0]} is reached {witness['reached']}"
         kind: type[nn.Module] = import_name(subject.recipe.target)
+        module = subject.build()
+        every = set(str(witness[EVERY]).split())
+        if every <= in_last_blocks(module, every):
+            return f"{names[0]} is a part of the last block of a list, whose output nothing takes"
+        if cut := next((name for name in names if _is_cut(module, name)), ""):
+            return f"{cut} is read as a number"
         if any(FROZEN.search(name) for name in names):
             return f"{names[0]} is frozen by name"
         given = {
@@ -124,6 +136,12 @@ class ReachedParameters(UniversalProbe):
         if isinstance(subject.evaluate(subject.build(), subject.arguments_of_call()), torch.Tensor):
             body[:6] = ["module(CALL).sum().backward()"]
         return program(subject.recipe, body, mode="train"), f"AssertionError: {message}"
+
+
+def _is_cut(module: nn.Module, name: str) -> bool:
+    """Return whether the class that owns a parameter reads it as a number."""
+    owner, _, attribute = name.removesuffix(" ...").rpartition(".")
+    return is_cut(type(module.get_submodule(owner)), attribute)
 
 
 def optional_arguments(forward: object, subject: Discovered) -> list[str]:

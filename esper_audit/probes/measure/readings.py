@@ -18,7 +18,7 @@ from esper_audit.findings.probe_record import (
 
 Relation = Literal["at most", "at least"]
 # What the program of a failure needs from its witness, and its reader does not.
-FOR_PROGRAM = frozenset({"way", "draw", "mixed"})
+FOR_PROGRAM = frozenset({"way", "draw", "mixed", "zero", "every"})
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from esper_audit.probes.measure.execution.precise_run import cast_tree
@@ -90,3 +90,8 @@ def own_dtype(subject: Discovered, dtype: torch.dtype) -> str:
             ):
                 return name
     return ""
+
+
+def has_floats(module: nn.Module) -> bool:
+    """Return whether a module has a parameter or buffer of floats."""
+    return any(t.is_floating_point() for t in (*module.parameters(), *module.buffers()))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import nn
 
+WITHOUT_GRADIENT = re.compile(r"\.(item|tolist)\(")  # a detach may be a mistake
 BUILDING = frozenset({"__init__", "reset_parameters", "_init_weights"})
 
 
@@ -22,6 +23,20 @@ def is_written(kind: type[nn.Module], attribute: str) -> bool:
     pattern = rf"self\.{attribute}[\w.]*\.(data\s*=[^=]|copy_\(|data\.copy_\()"
     kinds = (base for base in kind.__mro__ if base is not nn.Module)
     return bool(_matching(kinds, pattern) - BUILDING)
+
+
+def is_cut(kind: type[nn.Module], attribute: str) -> bool:
+    """Return whether each line that reads an attribute takes its value as a number, by `.item()`."""
+    kinds = [base for base in kind.__mro__ if base is not nn.Module]
+    methods = [(n, m) for base in kinds for n, m in vars(base).items() if inspect.isfunction(m)]
+    lines = [
+        line
+        for name, method in methods
+        if name not in BUILDING
+        for line in _source(method).splitlines()
+        if re.search(rf"self\.{attribute}\b", line)
+    ]
+    return bool(lines) and all(WITHOUT_GRADIENT.search(line) for line in lines)
 
 
 def reads(kind: type[nn.Module], attribute: str) -> bool:

@@ -8,7 +8,7 @@ import itertools
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -210,6 +210,26 @@ def in_chosen_lists(module: nn.Module, chosen: Sequence[Set[str]]) -> set[str]:
         for key in names:
             if not any(reached[key]) and _form(container, key) in varied:
                 found |= names[key]
+    return found
+
+
+def in_last_blocks(module: nn.Module, missed: Collection[str]) -> set[str]:
+    """Return the parameters of a part of the last block of a list, if the same part of the block before is reached.
+
+    Of the last block another part has to be reached: a block that nothing reaches is left out.
+    """
+    found: set[str] = set()
+    for path, container in module.named_modules():
+        blocks = [*container.named_children()]
+        if not isinstance(container, nn.ModuleList | nn.Sequential) or len(blocks) < 2:
+            continue
+        prefix = f"{path}." if path else ""
+        (before, _), (last, block) = blocks[-2:]
+        names = [name for name, _ in block.named_parameters()]
+        unreached = {name for name in names if f"{prefix}{last}.{name}" in missed}
+        is_reached_before = all(f"{prefix}{before}.{name}" not in missed for name in unreached)
+        if is_reached_before and len(unreached) < len(names):
+            found |= {f"{prefix}{last}.{name}" for name in unreached}
     return found
 
 
