@@ -244,7 +244,7 @@ class _Mask(nn.Module):
         self.net = nn.Linear(8, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x) * torch.ones(8)
+        return self.net(x) * torch.ones(8, device=x.device)
 
 
 class Block(nn.Module):
