@@ -8,8 +8,9 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
 from torch import nn
 
@@ -18,20 +19,18 @@ from esper_audit.probes.subject.class_source import text_of_file, tree_of_file
 # Any module has these.
 COMMON = frozenset(dir(nn.Module)) | {"training"}
 FILE_CLASSES = dict[str, ast.ClassDef]
+Node = TypeVar("Node", bound=ast.expr)
 
 
 @cache
 def attributes_read(kind: type, name: str) -> frozenset[str]:
     """Return the attributes that a class reads of a parameter of its constructor, without those of any module."""
-    owner = next((base for base in kind.__mro__ if "__init__" in vars(base)), kind)
     found: set[str] = set()
-    aliases: set[str] = set()
-    for function in _methods(owner, only="__init__"):
+    aliases = aliases_of(kind, name)
+    for function in _methods(_builder(kind), only="__init__"):
         for node in ast.walk(function):
             if isinstance(node, ast.Attribute) and _is_name(node.value, name):
                 found.add(node.attr)
-            if isinstance(node, ast.Assign) and _is_name(node.value, name):
-                aliases |= {t.attr for t in node.targets if isinstance(t, ast.Attribute)}
     for function in _methods(kind):
         reads = (node for node in ast.walk(function) if isinstance(node, ast.Attribute))
         for node in reads:
@@ -39,6 +38,63 @@ def attributes_read(kind: type, name: str) -> frozenset[str]:
             if isinstance(inner, ast.Attribute) and inner.attr in aliases:
                 found |= {node.attr} if _is_name(inner.value, "self") else set()
     return frozenset(found) - COMMON
+
+
+@cache
+def aliases_of(kind: type, name: str) -> frozenset[str]:
+    """Return the attributes in which a class keeps a parameter of its constructor."""
+    nodes = (n for f in _methods(_builder(kind), only="__init__") for n in ast.walk(f))
+    kept = [n for n in nodes if isinstance(n, ast.Assign) and _is_name(n.value, name)]
+    return frozenset(t.attr for n in kept for t in n.targets if isinstance(t, ast.Attribute))
+
+
+def _builder(kind: type) -> type:
+    """Return the class that defines the constructor of another one."""
+    return next((base for base in kind.__mro__ if "__init__" in vars(base)), kind)
+
+
+@dataclass(frozen=True)
+class ModuleCall:
+    """A call of a module: the number of its positional arguments, and the names of the others."""
+
+    count: int
+    keywords: frozenset[str] = frozenset()
+
+
+def calls_of(kind: type, name: str) -> list[ModuleCall]:
+    """Return the calls of a parameter of the constructor of a class that its methods make."""
+    return [
+        ModuleCall(len(node.args), frozenset(word.arg for word in node.keywords if word.arg))
+        for node in _uses(kind, name, ast.Call, "func")
+        if not any(isinstance(argument, ast.Starred) for argument in node.args)
+    ]
+
+
+def keys_read(kind: type, name: str) -> list[str]:
+    """Return the texts by which the methods of a class subscript a parameter of its constructor, or `get` of it."""
+    subscripts = [node.slice for node in _uses(kind, name, ast.Subscript, "value")]
+    getters = [node for node in _uses(kind, name, ast.Attribute, "value") if node.attr == "get"]
+    calls = [n for f in _methods(kind) for n in ast.walk(f) if isinstance(n, ast.Call)]
+    got = [call.args[0] for call in calls if call.func in getters and call.args]
+    texts = [n.value for n in (*subscripts, *got) if isinstance(n, ast.Constant)]
+    return [*dict.fromkeys(text for text in texts if isinstance(text, str))]
+
+
+def _uses(kind: type, name: str, use: type[Node], part: str) -> list[Node]:
+    """Return the nodes of a type whose part is a parameter, or the attribute that it is kept in."""
+    aliases = aliases_of(kind, name)
+    owners = [
+        one for one in kind.__mro__ if one.__module__ not in ("torch.nn.modules.module", "builtins")
+    ]
+    nodes = (n for one in owners for f in _methods(one) for n in ast.walk(f) if isinstance(n, use))
+    return [n for n in nodes if _is_argument(vars(n)[part], name, aliases)]
+
+
+def _is_argument(node: ast.expr, name: str, aliases: frozenset[str]) -> bool:
+    """Return whether an expression is a parameter, or an attribute of `self` that keeps it."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in aliases and _is_name(node.value, "self")
+    return _is_name(node, name)
 
 
 def attributes_of_name(kind: type, name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 
 import torch
 
@@ -33,18 +33,21 @@ from esper_audit.probes.discovery.construction.constructor_repair import (
     of_other_kind,
     of_other_length,
     respelled,
-    said_words,
     with_keyword,
     with_layers,
     with_modules,
     with_numbers,
+    with_said_words,
+    without_refused,
 )
+from esper_audit.probes.discovery.construction.dictionaries import with_entries
 from esper_audit.probes.discovery.construction.guesses import (
     guesses_for,
     is_named,
     is_required,
     parameters_of,
 )
+from esper_audit.probes.discovery.construction.named_modules import PackageModules
 from esper_audit.probes.discovery.construction.optional_arguments import (
     DOWNLOADS,
     with_smaller_sizes,
@@ -65,7 +68,6 @@ from esper_audit.probes.recipes.materialise import materialise
 from esper_audit.probes.recipes.values import Arguments, CallSpec, NameSpec, Value
 
 MISSING = re.compile(r"required (?:positional|keyword-only) arguments?: (.+)$")
-UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 OTHER_LAYER = re.compile(r"mat1 and mat2|weight of size|normalized_shape|channels|dimension")
 WRONG_TYPE = re.compile(r"TypeError|AttributeError|isinstance|\btypes?\b")
 WANTED_KEYWORD = re.compile(r"(\w+)\.forward\(\) got an unexpected keyword argument '(\w+)'")
@@ -104,6 +106,7 @@ class ConstructorSearch:
 
     def after(self, arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
         """Yield other arguments after a failure, those that the error suggests first."""
+        yield from with_entries(self.kind, self.parameters, arguments, failure, self.guesses_of)
         yield from self._named_in_message(arguments, failure)
         yield from self._records(arguments, failure)
         blamed = [n for n in failure.names if n in self.parameters or n in arguments.kwargs]
@@ -157,14 +160,8 @@ class ConstructorSearch:
         yield from respelled(arguments, failure.message)
         if DOWNLOADS.search(failure.message):
             yield from without_weights(self.parameters, arguments)
-        if unexpected := UNEXPECTED.search(failure.message):
-            yield arguments.without(unexpected[1])
-        texts = [name for name, value in arguments.kwargs.items() if isinstance(value, str)]
-        blamed = [name for name in failure.names if name in self.parameters and name not in texts]
-        for word in said_words(failure.message):
-            for name in [*texts, *blamed[:2]]:
-                if arguments.kwargs.get(name) != word:
-                    yield arguments.with_value(name, word)
+        yield from without_refused(arguments, failure.message)
+        yield from with_said_words(self.parameters, arguments, failure)
         for name in self.parameters:
             is_named = re.search(rf"\b{re.escape(name)}\b", failure.message)
             is_needed = NEEDED.search(failure.message) and name not in arguments.kwargs
@@ -177,7 +174,7 @@ class ConstructorSearch:
             names = QUOTED.findall(missing[1])
             if self.takes_any_keyword or all(name in self.parameters for name in names):
                 added = {name: self.guesses_of(name)[0] for name in names}
-                yield Arguments((), {**arguments.kwargs, **added})
+                yield Arguments((), dict(arguments.kwargs) | added)
         for name in named_keywords(failure) if self.takes_any_keyword else ():
             if name not in arguments.kwargs and name not in self.parameters:
                 yield arguments.with_value(name, self.guesses_of(name)[0])
@@ -209,6 +206,9 @@ class ConstructorSearch:
             if name in arguments.kwargs:
                 yield from of_other_form(arguments, name, failure)
         yield from with_modules(arguments, failure)
+        if self.depth < DEEPEST:
+            package = PackageModules(self.kind, partial(working_call, depth=self.depth + 1))
+            yield from package.fitting(arguments, failure)
         yield from with_smaller_sizes(self.parameters, arguments, failure)
         if OTHER_LAYER.search(failure.message):
             layers = [k for k, v in arguments.kwargs.items() if is_layer(v)]

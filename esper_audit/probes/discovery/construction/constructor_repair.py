@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -24,7 +24,7 @@ from esper_audit.probes.recipes.values import (
 NOT_A_SEQUENCE = re.compile(
     r"not iterable|not subscriptable|not reversible|has no len\(\)|'int' object has no attr"
     r"|must be (?:a )?(?:list|tuple|iterable)"
-    r"|must be an iterable|cannot unpack non-iterable|concatenate (?:list|tuple)"
+    r"|(?:must be|called with) an iterable|cannot unpack non-iterable|concatenate (?:list|tuple)"
 )
 INT_AS_SEQUENCE = re.compile(
     r"'int' (?:object )?(?:is not (?:iterable|subscriptable)|has no len)|must be an iterable, not int"
@@ -38,6 +38,7 @@ LENGTHS = re.compile(
     re.IGNORECASE,
 )
 NOT_CALLABLE = re.compile(r"'(?:int|float)' object is not callable")
+UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 NO_LIST = re.compile(r"list is not a Module subclass")
 CALLABLES = (  # likely ones, where a number was given
     CallSpec("torch.nn:Linear", (32, 32)),
@@ -51,7 +52,8 @@ LACKING = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no attribute 
 QUOTED = re.compile(r"['\"]([\w\-./]+)['\"]")
 KEYWORD = re.compile(r"[`'\"](\w+)[`'\"]")
 CHOICES = re.compile(
-    r"\b(?:one of|choose from|options are|choices are|available:?|in)[:\s]*[\[({]?\s*([\w'\"\-]+(?:,\s*[\w'\"\-]+)+)"
+    r"\b(?:one of|choose from|options are|choices(?: are)?|available:?|in)[:\s]*"
+    r"[\[({]?\s*([\w'\"\-]+(?:,\s*[\w'\"\-]+)+)"
 )
 MOST_CHOICES = 4
 NEEDED = re.compile(
@@ -162,13 +164,33 @@ def of_other_form(
 
 
 def with_modules(arguments: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
-    """Yield the arguments with modules where the failure is that a plain value or a list is none."""
-    is_called = NOT_CALLABLE.search(failure.message)
+    """Yield the arguments with a list of torch where the failure is that a plain list is no module."""
     for key, value in arguments.kwargs.items():
-        if is_called and key in failure.names and isinstance(value, (int, float)):
-            yield from (arguments.with_value(key, module) for module in CALLABLES)
         if isinstance(value, list) and NO_LIST.search(failure.message):
             yield arguments.with_value(key, CallSpec("torch.nn:ModuleList", (value,)))
+
+
+def without_refused(arguments: Arguments, message: str) -> Iterator[Arguments]:
+    """Yield the arguments without the keyword that a message calls unexpected."""
+    if unexpected := UNEXPECTED.search(message):
+        yield arguments.without(unexpected[1])
+
+
+def with_said_words(
+    parameters: Collection[str], arguments: Arguments, failure: TrialFailure
+) -> Iterator[Arguments]:
+    """Yield the arguments with the words that a message quotes, for texts, lists of texts and what it blames."""
+    given = arguments.kwargs
+    texts = [name for name, value in given.items() if isinstance(value, str)]
+    lists = [n for n, v in given.items() if isinstance(v, list) and v and isinstance(v[0], str)]
+    blamed = [name for name in failure.names if name in parameters and name not in (*texts, *lists)]
+    for word in said_words(failure.message):
+        for name in [*texts, *blamed[:2]]:
+            if given.get(name) != word:
+                yield arguments.with_value(str(name), word)
+        for name in lists:
+            if word not in given[name]:  # type: ignore[operator]  # a list
+                yield arguments.with_value(str(name), [word])
 
 
 def said_words(message: str) -> list[str]:

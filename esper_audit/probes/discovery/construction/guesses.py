@@ -28,6 +28,7 @@ SCALARS: dict[str, tuple[type, ...]] = {
 }
 SEQUENCE_OF_INTS = re.compile(r"\b([Tt]uple|[Ll]ist|Sequence|Iterable)\[int\b[^\]]*\]")
 DEEPEST = 2  # a module that takes a module that takes a module
+DEEPEST_RECORD = 4  # settings in settings
 
 
 @cache
@@ -61,6 +62,20 @@ def guesses_for(
     by_type = _by_type(parameter.annotation, depth)
     if by_type:
         return by_type
+    none = (None,) if owner is not None and _is_none_or_own(parameter.annotation, owner) else ()
+    return (*none, *_named_guesses(parameter, owner))
+
+
+def _is_none_or_own(annotation: object, owner: type) -> bool:
+    """Return whether an annotation allows None, and else only classes of the package of another one."""
+    package = owner.__module__.partition(".")[0]
+    others = alternatives(annotation)
+    are_own = [isinstance(k, type) and k.__module__.partition(".")[0] == package for k in others]
+    return all(are_own) and others != [annotation]
+
+
+def _named_guesses(parameter: inspect.Parameter, owner: type | None) -> tuple[Value, ...]:
+    """Return the likely values of a parameter by its name and by the text of its annotation."""
     named = tuple(map(decode_value, matching_row("constructor", parameter.name)))
     text = annotation_text(parameter.annotation)
     if not text:
@@ -147,12 +162,13 @@ def _by_type(annotation: object, depth: int) -> tuple[Value, ...]:
     for kind in alternatives(annotation):
         if typing.get_origin(kind) is typing.Literal:
             return tuple(value for value in typing.get_args(kind))
-        if not isinstance(kind, type) or depth >= DEEPEST:
+        is_record = dataclasses.is_dataclass(kind)
+        if not isinstance(kind, type) or depth >= (DEEPEST_RECORD if is_record else DEEPEST):
             continue
         if issubclass(kind, enum.Enum):
             path = f"{kind.__module__}:{kind.__qualname__}"
             return tuple(NameSpec(f"{path}.{member.name}") for member in kind)
-        if dataclasses.is_dataclass(kind) and not issubclass(kind, nn.Module):
+        if is_record and not issubclass(kind, nn.Module):
             return (constructor_call(kind, depth + 1),)
     return ()
 
@@ -184,9 +200,17 @@ def parameters_of(function: Any) -> list[inspect.Parameter]:
     try:
         signature = inspect.signature(function, eval_str=True)
     # An annotation may name what is imported for the type checker only.
-    except (NameError, TypeError, AttributeError, SyntaxError):
-        signature = inspect.signature(function)
+    except (NameError, TypeError, AttributeError, SyntaxError, ValueError):
+        signature = _plain_signature(function)
     return list(signature.parameters.values())
+
+
+def _plain_signature(function: Any) -> inspect.Signature:
+    """Return a signature without its annotations resolved, an empty one for what has none, such as a mock."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return inspect.Signature()
 
 
 def is_required(parameter: inspect.Parameter) -> bool:

@@ -90,7 +90,8 @@ def completed_settings(
     held = _attributes(settings)
     accepted = {p.name: p for p in parameters_of(kind)}
     for name in filter(None, dict.fromkeys([lacking, *names])):
-        if held.get(name) is not None or (name not in accepted and name != lacking):
+        is_given = held.get(name) is not None and not _is_placeholder(held.get(name))
+        if is_given or (name not in accepted and name != lacking):
             continue
         inner = settings_calls(kind, accepted[name], 1) if name in accepted else ()
         for value in (*inner, *guesses(name)):
@@ -98,6 +99,11 @@ def completed_settings(
             made = _made(other)
             if made is not None and _attributes(made).get(name) is not None:
                 yield other
+
+
+def _is_placeholder(value: Any) -> bool:
+    """Return whether a value is a negative number, which says that a size has to be given."""
+    return type(value) is int and value < 0
 
 
 def replaced_settings(

@@ -18,7 +18,10 @@ COMPARED = (
     + LISTED
     + ")"
 )
+# A table that is subscripted: `LAYERS[name]`, `register.layers.get(config.name)`.
+LOOKED_UP = r"([A-Za-z_][\w.]*)(?:\[|\.get\()\s*(?:\w+\.)*{name}(?:\.(?:lower|upper)\(\))?\s*[\]),]"
 HELD = r"({text})\s+(?:not )?in\s+(?:\w+\.)*{name}\b"
+ENTRY = r"['\"]{name}['\"]\s*:\s*({text})"
 GIVEN = r"\b{name}\s*(?::\s*[\w\[\], |.'\"]+?)?\s*=\s*({text})"
 PASSED = r"\b(\w+)\s*=\s*(?:\w+\.)*{name}\b(?!\s*[=(\[.])"
 MOST_TEXTS = 8
@@ -68,14 +71,17 @@ def _compared(module: ModuleType, name: str) -> Iterator[str]:
     for listed in re.findall(pattern, text):
         for item in re.findall(ITEM, listed):
             yield from _values(module, item)
+    for table in re.findall(LOOKED_UP.format(name=re.escape(name)), text):
+        yield from _values(module, table)
     for item in re.findall(HELD.format(name=re.escape(name), text=TEXT), text):
         yield item[1:-1]
 
 
 def _given(module: ModuleType, name: str) -> Iterator[str]:
-    """Yield the texts that a module passes by a name, or has as its default."""
-    for item in re.findall(GIVEN.format(name=re.escape(name), text=TEXT), _text(module)):
-        yield item[1:-1]
+    """Yield the texts that a module passes by a name, has as its default, or as an entry of a table."""
+    for pattern in (GIVEN, ENTRY):
+        for item in re.findall(pattern.format(name=re.escape(name), text=TEXT), _text(module)):
+            yield item[1:-1]
 
 
 def _aliases(module: ModuleType, name: str) -> list[str]:
