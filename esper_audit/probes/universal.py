@@ -21,7 +21,8 @@ SAMPLING_NAME = re.compile(
     re.IGNORECASE,
 )
 SAMPLING_TEXT = re.compile(
-    r"\bsampl(ing|ed)\b|\bsamples from|stochastic|\bnois[ey]\b|variational|augment|gumbel|randomly|reparameteri",
+    r"\bsampl(ing|ed)\b|\bsamples from|stochastic|\bnois[ey]\b|variational|augment|gumbel|randomly|reparameteri"
+    r"|\bdraws?\b.{0,30}\brandom|\bdrawn (per|at|in|for) (each|every|forward|call)",
     re.IGNORECASE,
 )
 IN_TRAINING = re.compile(

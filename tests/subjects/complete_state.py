@@ -162,6 +162,22 @@ class ActNorm(nn.Module):
         return x * self.scale
 
 
+class Queue(nn.Module):
+    """Compares with random rows that training replaces, and does not save them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("bank", torch.randn(4, 8), persistent=False)
+
+    def fill(self, x: Tensor) -> None:
+        self.bank[: len(x)] = x
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.fill(x.detach())
+        return x @ self.bank.T
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Registered))
     yield sound(discovered(Derived))
@@ -176,3 +192,4 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Standardised, mean=ROWS))
     yield by_design(discovered(ActNorm, SEQUENCES), "refused")
     yield broken(recorded(ActNorm, SEQUENCES), "refused")
+    yield by_design(discovered(Queue), "output")

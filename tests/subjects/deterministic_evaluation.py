@@ -166,6 +166,30 @@ class Histogram(HistogramLoss):
     """The same, and no loss by its name."""
 
 
+class Covariances(nn.Module):
+    """Keeps a covariance of earlier batches, unless a call says not to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(8))
+
+    def forward(self, x: Tensor, *, update_seen: bool = True) -> Tensor:
+        if update_seen:
+            self.seen += x.mean(0).detach()
+        return x - self.seen
+
+
+class Sliced(nn.Module):
+    """Compares slices. Each call draws fresh random directions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ direction(x)
+
+
+def direction(x: Tensor) -> Tensor:
+    return torch.randn(x.shape[-1])
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(DropoutByMode))
     yield sound(discovered(CachedTable, SEQUENCES))
@@ -184,3 +208,5 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(Normalised))
     yield by_design(discovered(HistogramLoss), "state")
     yield broken(discovered(Histogram), "state")
+    yield by_design(discovered(Covariances), "state")
+    yield by_design(discovered(Sliced), "random")

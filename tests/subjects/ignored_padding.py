@@ -217,6 +217,10 @@ class LastStateOfPadding(PackedGru):
         return self.gru(x)[1].mean(0)
 
 
+class AttentionOfPrefix(AttentionToAll):
+    """Attends to all tokens of a prefix, and causally to those that the mask keeps."""
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(SelfAttention, SEQUENCES, MASK))
     yield sound(discovered(SelfAttention, SEQUENCES, FLOAT_MASK))
@@ -244,3 +248,4 @@ def cases() -> Iterator[Case]:
     yield sound(discovered(LastState, SEQUENCES, LENGTHS))
     yield broken(discovered(LastStateOfPadding, SEQUENCES, LENGTHS), "padding")
     yield broken(discovered(LastStateOfPadding, SHORT, SHORT_LENGTHS), "padding")
+    yield by_design(discovered(AttentionOfPrefix, SEQUENCES, MASK), "padding")

@@ -118,6 +118,10 @@ class CausalInParts(CausalConvBothSides):
     """
 
 
+class CausalOrNot(CausalConvBothSides):
+    """Is bidirectional where no mask is given."""
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(CausalAttention, LONG))
     yield sound(discovered(CausalConv, SIGNALS))
@@ -129,3 +133,4 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(AutoregressiveDecoderLeaks, IDS), "later")
     yield inconclusive(discovered(Bidirectional, LONG), "")
     yield by_design(discovered(CausalInParts, SIGNALS), "later")
+    yield by_design(discovered(CausalOrNot, SIGNALS), "later")

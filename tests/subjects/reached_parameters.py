@@ -416,6 +416,26 @@ class Exponent(nn.Module):
         return out
 
 
+class Classifier(nn.Module):
+    """Features and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.head = nn.Linear(8, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.features(x))
+        return out
+
+
+class Features(Classifier):
+    """The features of a classifier, whose weights it loads."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.features(x)
+        return out
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -450,3 +470,4 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(Fused), "unreached")
     yield by_design(discovered(SumOfSkips), "unreached")
     yield by_design(discovered(Exponent), "unreached")
+    yield by_design(discovered(Features), "unreached")

@@ -20,6 +20,7 @@ from esper_audit.probes.measure.output_tree import DIFFERENT, cloned, differs, f
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.attribute_setter import is_filled
 from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.universal import UniversalProbe
 from esper_audit.text.phrases import quoted
@@ -41,7 +42,8 @@ class CompleteState(UniversalProbe):
     layers that is not registered are lost without an error. The loaded model is another model.
 
     Quiet: only behaviour is compared, so that what can be computed again is no loss. A module whose output
-    is random in eval mode cannot be compared. A parameter that takes the shape of a guessed input is a property.
+    is random in eval mode cannot be compared. A parameter that takes the shape of a guessed input is a
+    property, and so is a buffer that is not saved on purpose and that a method fills, such as a queue.
 
     Tickets: real code
     """
@@ -95,7 +97,9 @@ class CompleteState(UniversalProbe):
         yield Reading("copy", float(bool(path)), {DIFFERENT: path} if path else {})
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
-        """Return the reason if a parameter takes the shape of an input that was guessed."""
+        """Return the reason if a parameter takes the shape of a guessed input, or what is lost is a queue."""
+        if detector == "output" and (name := _queue(subject.build(), str(witness[ATTRIBUTE]))):
+            return f"{name} is not saved on purpose, and later calls write it again"
         is_guessed = subject.recipe.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
         if detector != "refused" or not is_guessed:
             return ""
@@ -131,3 +135,11 @@ class CompleteState(UniversalProbe):
         text = program(subject.recipe, body, imports=imports)
         expected = str(witness["error"]).split(":")[0] if detector == "refused" else ""
         return text, expected or f"AssertionError: {message}"
+
+
+def _queue(module: nn.Module, name: str) -> str:
+    """Return the name of a buffer that is not saved on purpose if methods of its owner write it, else empty."""
+    path, _, buffer = name.rpartition(".")
+    owner = module.get_submodule(path)
+    is_unsaved = buffer in vars(owner)["_non_persistent_buffers_set"]
+    return name if is_unsaved and is_filled(type(owner), buffer) else ""

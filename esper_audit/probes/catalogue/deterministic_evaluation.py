@@ -89,7 +89,10 @@ class DeterministicEvaluation(UniversalProbe):
         """Return the reason if the module samples by name, or keeps a state that a method of it resets."""
         if detector != "random":
             method = resetting_method(subject.build())
-            option = statistics_option(import_name(subject.recipe.target))
+            kind = import_name(subject.recipe.target)
+            if flag := update_flag(kind):
+                return f"keeps a state, which the argument {flag} of a call leaves alone"
+            option = statistics_option(kind)
             if option:
                 return f"is a loss that keeps statistics of earlier batches, by its option {option}"
             return f"keeps a state between calls, which `{method}()` resets" if method else ""
@@ -126,6 +129,13 @@ class DeterministicEvaluation(UniversalProbe):
             COMPARED.format(path=path, message=message),
         ]
         return program(subject.recipe, body), f"AssertionError: {message}"
+
+
+def update_flag(kind: type[nn.Module]) -> str:
+    """Return the yes-or-no argument of a call that says whether to update a state, empty if there is none."""
+    parameters = inspect.signature(kind.forward).parameters.values()
+    flags = (p.name for p in parameters if isinstance(p.default, bool))
+    return next((name for name in flags if "update" in name), "")
 
 
 def statistics_option(kind: type) -> str:

@@ -57,8 +57,8 @@ class FollowedDtype(UniversalProbe):
     A call that raises at a line of a part that fails alone as well is one finding with it, at the part.
 
     Quiet: what a CPU kernel lacks; modules that fix a dtype by name, docstring or an attribute, or hold complex
-    numbers. An output of another dtype is a property where the code converts to it and never back, where it is
-    wider than bfloat16 and the module holds no floats, and where it is zero. So is the reduced precision of
+    numbers. An output of another dtype is a property where the code converts to it and never back, where the
+    module holds no floats, and where it is zero. So is the reduced precision of
     spectra. A metric has properties only.
 
     Tickets: real code
@@ -122,10 +122,10 @@ class FollowedDtype(UniversalProbe):
         dtype = DTYPES[detector.partition("-")[0]]
         if own := own_dtype(subject, dtype):
             return f"converts to a dtype of its own, {own}"
-        if detector == "bfloat16-output" and not has_floats(subject.build()):
-            return "has no parameter or buffer that is converted, and returns a wider dtype"
         is_norm = NORMS.search(subject.recipe.class_name)
         if detector.endswith("output") and not is_norm:
+            if not has_floats(subject.build()):
+                return "has no parameter or buffer that is converted"
             watch = watched_conversions(subject, dtype)
             if watch.away > watch.back:
                 return "converts to another dtype in its code"

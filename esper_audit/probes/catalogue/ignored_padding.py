@@ -10,6 +10,7 @@ from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.dependence.padding import (
     Padding,
     convolution_in,
+    is_plain_mask,
     padding_of,
     with_padding,
 )
@@ -20,7 +21,7 @@ from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.recipes.values import tensors_in
-from esper_audit.probes.universal import UniversalProbe
+from esper_audit.probes.universal import UniversalProbe, documentation_of
 
 KEPT = "kept by"  # of a witness: what a mask holds at a kept position
 
@@ -36,9 +37,10 @@ class IgnoredPadding(UniversalProbe):
     Why: the score of a sentence then depends on the longest one in its batch, and on what the collator
     puts after the end. Training works, and no error is raised.
 
-    Quiet: a mask with the name `mask` where nothing is an attention. A convolution reaches from one
-    position to the next by design. An output that has no axis of positions is compared as a whole, and one of
-    the ends has to be ignored: the other may be what it is read from.
+    Quiet: a mask with the name `mask` where nothing is an attention, or where a docstring speaks of what is
+    causal. A convolution reaches from one position to the next by design. An output that has no axis of
+    positions is compared as a whole, and one of the ends has to be ignored: the other may be what it is read
+    from.
 
     Tickets: real code
     """
@@ -67,7 +69,9 @@ class IgnoredPadding(UniversalProbe):
             )
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
-        """Return the reason if a convolution reaches into the padding."""
+        """Return the reason if a convolution reaches into the padding, or the mask is of what is causal."""
+        if "causal" in documentation_of(subject).lower() and is_plain_mask(subject):
+            return "has a mask that may be of what is causal, by its docstring"
         name = convolution_in(subject.build())
         return f"{name} reaches from one position to the next" if name else ""
 

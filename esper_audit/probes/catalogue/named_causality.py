@@ -26,7 +26,7 @@ from esper_audit.probes.recipes.values import tensors_in
 from esper_audit.probes.universal import UniversalProbe, documentation_of
 
 CAUSAL = re.compile(r"(?<!non)(?<!non_)(?<!anti)causal|autoregressive", re.IGNORECASE)
-OF_CONVOLUTIONS = re.compile(r"convolutions? (is|are) causal", re.IGNORECASE)
+RESTRICTED = re.compile(r"convolutions? (is|are) causal|bi-?directional", re.IGNORECASE)
 POSITIONS = range(3, 65)  # a batch of two is no sequence
 
 
@@ -40,7 +40,7 @@ class NamedCausality(UniversalProbe):
     Why: a decoder that sees its target learns to copy it. The loss looks excellent, and generation does
     not work.
 
-    Quiet: inputs without an axis of positions, and a docstring by which only the convolutions are causal.
+    Quiet: inputs without an axis of positions, and a docstring by which only a part is causal.
 
     Tickets: real code
     """
@@ -71,9 +71,9 @@ class NamedCausality(UniversalProbe):
             yield Reading("later", worst[axis], {"axis": axis, "dtype": str(run.dtype)})
 
     def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
-        """Return the reason if the documentation calls only the convolutions causal."""
-        is_of_convolutions = OF_CONVOLUTIONS.search(documentation_of(subject))
-        return "has causal convolutions, by its docstring" if is_of_convolutions else ""
+        """Return the reason if the documentation restricts what is causal."""
+        found = RESTRICTED.search(documentation_of(subject))
+        return f'is causal in part, by its docstring ("{found[0]}")' if found else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]

@@ -14,6 +14,7 @@ from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
 from esper_audit.probes.measure.parameters.attribute_use import (
     is_cut,
+    is_used_by_base,
     is_used_by_subclass,
     is_used_elsewhere,
     is_written,
@@ -110,6 +111,9 @@ class ReachedParameters(UniversalProbe):
         elsewhere = [head for head in heads if is_used_elsewhere(kind, head)]
         if elsewhere:
             return f"{elsewhere[0]} is used by another method"
+        inherited = sorted(head for head in heads if is_used_by_base(kind, head))
+        if inherited:
+            return f"{inherited[0]} is used by the forward of its base"
         written = sorted(head for head in heads if is_written(kind, head))
         if written:
             return f"{written[0]} holds values that a method writes"

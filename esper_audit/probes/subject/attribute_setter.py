@@ -40,6 +40,12 @@ def outer_caller(kind: type, name: str) -> str:
     return _module_with(kind, re.compile(rf"{OF_ANOTHER}\.{name}(\.forward)?\("))
 
 
+def is_filled(kind: type, name: str) -> bool:
+    """Return whether a method other than a constructor writes into an attribute, or sets it."""
+    pattern = re.compile(rf"self\.{name}(\[.*\])?\s*[-+*/]?=[^=]|self\.{name}\.\w+_\(")
+    return any(pattern.search(text) for method, text in _methods(kind) if method != "__init__")
+
+
 def companion_of(kind: type, name: str, option: str) -> str:
     """Return another argument of a constructor, None by default, that it wants for setting an attribute.
 

@@ -230,6 +230,12 @@ def _with_optional_mask(subject: Discovered, module: nn.Module) -> Discovered:
     return subject
 
 
+def is_plain_mask(subject: Discovered) -> bool:
+    """Return whether a call has an argument that is called a mask, and no more."""
+    names = [parameter.name for parameter in forward_parameters(subject.recipe)]
+    return any(map(PLAIN_MASK.fullmatch, names)) and not any(map(PADDING_MASK.fullmatch, names))
+
+
 def convolution_in(module: nn.Module) -> str:
     """Return the name of a convolution over several positions, empty if there is none."""
     for name, part in module.named_modules():

@@ -46,6 +46,12 @@ def reads(kind: type[nn.Module], attribute: str) -> bool:
     )
 
 
+def is_used_by_base(kind: type[nn.Module], attribute: str) -> bool:
+    """Return whether a class inherits an attribute that the forward of its base uses, and its own does not."""
+    own, bases = kind.__mro__[0], [base for base in kind.__mro__[1:] if base is not nn.Module]
+    return not _uses([own], attribute) and "forward" in _uses(bases, attribute)
+
+
 def is_used_by_subclass(kind: type[nn.Module], attribute: str) -> bool:
     """Return whether a method of a subclass, other than its constructor, mentions an attribute."""
     return bool(_uses(_subclasses(kind), attribute) - BUILDING)
