@@ -8,6 +8,7 @@ import pytest
 from support.audit_runs import TODAY, write
 
 from esper_audit.findings.errors import ConfigError, UsageError
+from esper_audit.probes.discovery.targets import target_of_package
 from esper_audit.probes.findings import audit_subjects
 from esper_audit.probes.named_targets import resolve_names
 from esper_audit.probes.session import ProbeRequest
@@ -40,6 +41,20 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_paths_and_packages_are_targets(root: Path) -> None:
     assert resolved(root, "valve.py", "flow") == (["valve.py", "flow"], [])
+
+
+def test_a_folder_without_an_init_is_a_package_if_there_is_no_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, {"lib/spread/part.py": "class A: pass\n", "site/flow/extra.py": "class B: pass\n"})
+    for folder in ("lib", "site"):
+        monkeypatch.syspath_prepend(str(root / folder))
+    spread = target_of_package("spread", (str(root),))
+    flow = target_of_package("flow", (str(root),))
+    assert spread is not None
+    assert flow is not None
+    assert [*spread.modules] == ["spread.part"]
+    assert [*flow.modules] == ["flow"]
 
 
 @pytest.mark.slow  # collects subjects in a process of its own

@@ -50,16 +50,26 @@ def target_of_path(path: str) -> Target:
 
 
 def target_of_package(name: str, search_path: tuple[str, ...]) -> Target | None:
-    """Return the modules of an importable package or module, None if there is no such package."""
+    """Return the modules of an importable package or module, None if there is no such package.
+
+    A folder without `__init__.py` is one too if there is no other.
+    """
     folders = [*search_path, *_python_path()]
-    for folder in folders:
-        base = os.path.join(folder, *name.split("."))
+    bases = [(os.path.join(folder, *name.split(".")), folder) for folder in folders]
+    for base, folder in bases:
         if os.path.isfile(os.path.join(base, INIT)):
-            modules = {module_name(f, folder): f for f in _python_files(base) if has_definition(f)}
-            return Target(modules, (folder,) if folder in search_path else ())
+            return _package_below(base, folder, search_path)
         if os.path.isfile(f"{base}.py"):
             return Target({name: f"{base}.py"}, (folder,) if folder in search_path else ())
+    for base, folder in bases:
+        if any(True for _ in _python_files(base)):
+            return _package_below(base, folder, search_path)
     return None
+
+
+def _package_below(base: str, folder: str, search_path: tuple[str, ...]) -> Target:
+    modules = {module_name(f, folder): f for f in _python_files(base) if has_definition(f)}
+    return Target(modules, (folder,) if folder in search_path else ())
 
 
 def _python_path() -> Iterator[str]:
