@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from support.recipes import IDS, ROWS, discovered
+from support.recipes import IDS, PICTURES, ROWS, discovered
 from torch import Tensor, nn
 
 from .cases import Case, broken, by_design, inconclusive, sound
@@ -436,6 +436,31 @@ class Features(Classifier):
         return out
 
 
+class OfWindows(nn.Module):
+    """Relates windows where a picture has several."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.across = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inner(x)
+        return y + self.across(x) if x.shape[-1] > 8 else y
+
+
+class ByChoice(nn.Module):
+    """Chooses a layer by a text that it was built with."""
+
+    def __init__(self, choice: str = "linear") -> None:
+        super().__init__()
+        self.choice = choice
+        self.layers = nn.ModuleDict({"linear": nn.Linear(8, 8), "wide": nn.Linear(16, 8)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers[self.choice](x)
+        return out
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -471,3 +496,5 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(SumOfSkips), "unreached")
     yield by_design(discovered(Exponent), "unreached")
     yield by_design(discovered(Features), "unreached")
+    yield by_design(discovered(OfWindows, PICTURES), "unreached")
+    yield by_design(discovered(ByChoice), "unreached")

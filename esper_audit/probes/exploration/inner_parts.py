@@ -1,6 +1,7 @@
 """Failures of a class that are properties where the modules that hold it are sound.
 
-What a layer overwrites concerns its callers alone, and a private class is made for the modules that hold it.
+What a layer overwrites, and what it makes in its first call, concerns its owners alone. A private class is made for
+the modules that hold it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from esper_audit.findings.probe_record import ProbeRecord, Verdict
 from esper_audit.probes.exploration.class_result import ClassResult
 from esper_audit.text.markdown import count
 
-OF_CALLERS = "inputs-unmodified"  # the probe of a contract that is between a module and its callers
+# Contracts between a module and its owner: what it overwrites, and what the owner's constructor makes complete.
+OF_OWNERS = frozenset({"inputs-unmodified", "complete-state"})
 DECIDED = frozenset({Verdict.PASS, Verdict.FAIL})
 
 
@@ -37,7 +39,7 @@ def _is_inner(
 ) -> bool:
     """Return whether a class fails, and others that hold it were looked at and keep the contract."""
     is_private = record.subject.rpartition(".")[2].startswith("_")
-    if record.verdict is not Verdict.FAIL or not (is_private or record.probe == OF_CALLERS):
+    if record.verdict is not Verdict.FAIL or not (is_private or record.probe in OF_OWNERS):
         return False
     known = {verdicts.get((holder, record.probe), Verdict.INCONCLUSIVE) for holder in around}
     return known & DECIDED == {Verdict.PASS}

@@ -99,6 +99,8 @@ def other_calls(subject: Discovered, module: nn.Module) -> Iterator[Trial]:
         yield Trial("with other data", (larger if seed > 1 else subject).arguments_of_call(seed))
         if seed % 2:
             yield Trial("under another random stream", subject.arguments_of_call(), seed)
+    if pictures := larger_pictures(subject):
+        yield Trial("with larger pictures", pictures.arguments_of_call())
     constants = compared_constants(module)
     args, kwargs = subject.arguments_of_call()
     for position, parameter in enumerate(inspect.signature(module.forward).parameters.values()):
@@ -121,6 +123,17 @@ def larger_batch(subject: Discovered) -> Discovered:
         return subject
     larger = subject.recipe.resized(batch.axis, batch.size, batch.size * LARGER)
     return replace(subject, recipe=larger)
+
+
+def larger_pictures(subject: Discovered) -> Discovered | None:
+    """Return the subject with pictures of twice the sides, None if it is given none or they would be too large."""
+    shape = tensors_in(subject.recipe.call)[0].shape
+    if len(shape) != 4 or torch.Size(shape).numel() * 4 > MOST_ELEMENTS * LARGER:
+        return None
+    recipe = subject.recipe
+    for axis in (2, 3):
+        recipe = recipe.resized(axis, shape[axis], 2 * shape[axis])
+    return replace(subject, recipe=recipe)
 
 
 def other_values(given: Any, constants: Sequence[Plain]) -> list[Plain]:
@@ -234,9 +247,14 @@ def in_last_blocks(module: nn.Module, missed: Collection[str]) -> set[str]:
 
 
 def under_other_keys(module: nn.Module, call: CallArguments) -> set[str]:
-    """Return the parameters in dictionaries of parts, in those under other keys than one that a call gives."""
+    """Return the parameters in dictionaries of parts, in those under other keys than one that is given.
+
+    A call gives it, or an attribute of a part that a constructor was given.
+    """
     args, kwargs = call
-    given = {str(value) for value in (*args, *kwargs.values()) if isinstance(value, str | int)}
+    held = (value for part in own_parts(module) for value in vars(part).values())
+    texts = (value for value in held if isinstance(value, str))
+    given = {*texts, *(str(v) for v in (*args, *kwargs.values()) if isinstance(v, str | int))}
     return {
         f"{path}.{key}.{name}" if path else f"{key}.{name}"
         for path, container in module.named_modules()
