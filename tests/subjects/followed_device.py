@@ -148,6 +148,31 @@ class LayerMadeHere(nn.Module):
         return nn.Linear(8, 8).to(x.device)(x)
 
 
+class ZerosReturned(nn.Module):
+    """Returns zeros that are made on the CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.net(x), torch.zeros(len(x))
+
+
+class ZerosFollow(ZerosReturned):
+    """Returns zeros beside its input, and a count that stays on the CPU."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.net(x), x.new_zeros(len(x)), torch.tensor(len(x))
+
+
+class OnesAlone(nn.Module):
+    """Returns one tensor that is made on the CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.ones(x.shape)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Buffered))
     yield sound(discovered(ScalarAttribute))
@@ -163,3 +188,6 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(IndexBySlice), "attribute")
     yield broken(discovered(CreatedHere, SEQUENCES), "created")
     yield broken(discovered(ProductWithCreated), "created")
+    yield broken(discovered(ZerosReturned), "returned")
+    yield sound(discovered(ZerosFollow))
+    yield broken(discovered(OnesAlone), "returned")

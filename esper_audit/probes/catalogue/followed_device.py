@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
-from esper_audit.probes.measure.execution.device_watch import DeviceWatch, plain_tensors
+from esper_audit.probes.measure.execution.device_watch import plain_tensors
+from esper_audit.probes.measure.execution.moved_run import is_part, refusal_of_devices, run_moved
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.source_text import recipe_text
 from esper_audit.probes.recipes.subject import Discovered
-from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
 
-META = "meta"
+RETURNED = "returned"
 WATCH = """
 class Watch(torch.overrides.TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -38,7 +36,8 @@ class FollowedDevice(UniversalProbe):
     """A module computes on the device of its inputs and parameters.
 
     What: the module is moved to the meta device, like to any other, and called with inputs there. The
-    probe watches every call of torch: no call may get tensors of two devices.
+    probe watches every call of torch: no call may get tensors of two devices, and no floating output may lie
+    elsewhere.
 
     Why: a tensor that stays behind raises on the first machine with an accelerator. A plain attribute is
     also missing in the state dict and in `.double()`.
@@ -55,6 +54,7 @@ class FollowedDevice(UniversalProbe):
     limits: ClassVar[Limits] = {
         "attribute": must_not_occur("a plain tensor attribute stays behind when the module moves"),
         "created": must_not_occur("the forward creates a tensor on another device than its inputs"),
+        "returned": must_not_occur("an output lies on another device than the inputs"),
     }
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
@@ -76,7 +76,9 @@ class FollowedDevice(UniversalProbe):
                 owner = next((n for n, t in plain_tensors(module) if is_part(stray, t)), "")
                 where = {"attribute": owner} if owner else {"call": watch.function}
                 where |= {"line": watch.lines, "calls before": calls_before or ""}
-            detector = "attribute" if "attribute" in where else "created"
+            elif watch.returned:
+                where = {RETURNED: watch.returned, "calls before": calls_before or ""}
+            detector = next((n for n in ("attribute", RETURNED) if n in where), "created")
             yield Reading(detector, float(bool(where)), where)
             if where:
                 return
@@ -101,6 +103,12 @@ class FollowedDevice(UniversalProbe):
             "module.to('meta')  # or any other device",
             *(f"{n} = {n}.to('meta')" for n in recipe_text(subject.recipe).names),
         ]
+        if detector == RETURNED:
+            path = str(witness[RETURNED]).removeprefix("itself")
+            message = "an output lies on the CPU"
+            body = [*moves, "with torch.no_grad():", "    output = module(CALL)"]
+            body.append(f"assert output{path}.device.type == 'meta', \"{message}\"")
+            return program(subject.recipe, body), f"AssertionError: {message}"
         if refusal := refusal_of_devices(subject):
             return program(subject.recipe, [*moves, "module(CALL)"]), refusal
         body = [
@@ -111,50 +119,3 @@ class FollowedDevice(UniversalProbe):
         ]
         imports = ["import torch.overrides"]
         return program(subject.recipe, body, imports=imports), "AssertionError: "
-
-
-def run_moved(subject: Discovered, module: nn.Module, calls_before: int) -> DeviceWatch | None:
-    """Return what was watched in a call of a moved module, None if a parameter alone was left behind."""
-    parameters = [*module.parameters()]
-    for _ in range(calls_before):
-        subject.evaluate(module, subject.arguments_of_call())
-    switch_mode(module, training=False).to(META)
-    args, kwargs = moved(subject.arguments_of_call())
-    watch = DeviceWatch(META)
-    # What meta tensors cannot do is no finding; a mixture was recorded before it raised.
-    with contextlib.suppress(*FAILURES), watch, torch.no_grad():
-        module(*args, **kwargs)
-    # A device other than meta keeps the parameters' objects, so that other references to them follow.
-    return None if any(watch.stray is parameter for parameter in parameters) else watch
-
-
-def refusal_of_devices(subject: Discovered) -> str:
-    """Return the start of the error by which torch refuses tensors of two devices, empty if it does not."""
-    module = switch_mode(subject.build(), training=False)
-    args, kwargs = moved(subject.arguments_of_call())
-    try:
-        module.to(META)(*args, **kwargs)
-    # A module may raise anything on the meta device.
-    except FAILURES as error:
-        text = str(error).partition("\n")[0]
-        return f"{type(error).__name__}: {text}"[:60] if "device" in text else ""
-    return ""
-
-
-def is_part(one: Tensor, other: Tensor) -> bool:
-    """Return whether a tensor is another one or a view of it."""
-    if one is other:
-        return True
-    has_storage = one.device.type != META and other.device.type != META
-    return has_storage and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
-
-
-def moved(tree: Any) -> Any:
-    """Return arguments with their tensors on the meta device."""
-    if isinstance(tree, Tensor):
-        return tree.to(META)
-    if isinstance(tree, dict):
-        return {key: moved(item) for key, item in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(moved(item) for item in tree)
-    return tree

@@ -20,11 +20,8 @@ from esper_audit.probes.measure.parameters.attribute_use import (
     is_written,
     reads,
 )
-from esper_audit.probes.measure.parameters.parameter_reach import (
-    in_last_blocks,
-    reached_by,
-    reached_elsewhere,
-)
+from esper_audit.probes.measure.parameters.parameter_reach import reached_by, reached_elsewhere
+from esper_audit.probes.measure.parameters.part_lists import in_last_blocks
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program

@@ -16,6 +16,11 @@ def is_own_module(kind: type) -> bool:
     return issubclass(kind, nn.Module) and not kind.__module__.startswith("torch.")
 
 
+def own_parts(module: nn.Module) -> list[nn.Module]:
+    """Return a module and its parts without those of torch."""
+    return [part for part in module.modules() if is_own_module(type(part))]
+
+
 def is_renamed_layer(kind: type) -> bool:
     """Return whether a class is a layer of torch with another name or constructor, and computes nothing itself."""
     bases = kind.__mro__

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from esper_audit.probes.measure.execution.raising_lines import lines_of_caller
+from esper_audit.probes.measure.output_tree import named_tensors
 
 # `module.to(device)` compares each tensor with its copy on the other device.
 CONVERSIONS = re.compile(r"_has_compatible_shallow_copy_type")
@@ -20,7 +21,8 @@ PACKED = re.compile(r"_pack_padded_sequence|_pad_packed_sequence|\.(gru|lstm|rnn
 class DeviceWatch(TorchFunctionMode):
     """Records the first call that gets tensors of two devices, other than scalars.
 
-    `stray` is the tensor on the other device, `lines` are those of the callers outside torch.
+    `stray` is the tensor on the other device, `lines` are those of the callers outside torch. `returned` is the path
+    of an output on the other device.
     """
 
     def __init__(self, device: str) -> None:
@@ -29,6 +31,7 @@ class DeviceWatch(TorchFunctionMode):
         self.stray: Tensor | None = None
         self.function = ""
         self.lines = ""
+        self.returned = ""
 
     def __torch_function__(
         self,
@@ -41,6 +44,13 @@ class DeviceWatch(TorchFunctionMode):
         if self.stray is None:
             self._look(func, [*_tensors(args), *_tensors((kwargs or {}).values())])
         return func(*args, **(kwargs or {}))
+
+    def look_at_outputs(self, outputs: object) -> None:
+        """Note the first floating output with axes that lies on another device."""
+        for path, tensor in named_tensors(outputs).items():
+            is_value = tensor.dim() > 0 and tensor.is_floating_point()
+            if is_value and tensor.device.type != self.device:
+                self.returned = self.returned or path or "itself"
 
     def _look(self, func: Callable[..., Any], tensors: list[Tensor]) -> None:
         name = resolve_name(func) or func.__name__

@@ -12,8 +12,8 @@ from torch.overrides import TorchFunctionMode
 from esper_audit.probes.measure.execution.precise_run import cast_tree
 from esper_audit.probes.measure.execution.raising_lines import lines_of_caller
 from esper_audit.probes.measure.output_tree import tensors_of
-from esper_audit.probes.measure.parameters.parameter_reach import own_parts
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.subject.class_source import own_parts
 
 CONVERSIONS = (
     Tensor.to,
