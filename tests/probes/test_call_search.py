@@ -135,6 +135,17 @@ class Points(nn.Module):
         return x * 2
 
 
+class Graded(nn.Module):
+    """Names the range of one number for each picture."""
+
+    def forward(self, x: Tensor, quality: Tensor) -> Tensor:
+        if quality.dim() != 1:
+            raise ValueError(f"expected 1 dimensions, got {quality.dim()}. Expected shape: ['B']")
+        if quality.min() < 2 or quality.max() > 100:
+            raise ValueError(f"quality is out of range. Expected range is [2, 100], got {quality}")
+        return x * quality[:, None, None, None]
+
+
 class Volumes(nn.Module):
     """Wants two tensors of another rank, and says the same of each."""
 
@@ -181,7 +192,7 @@ class InPlace(nn.Module):
 
 FOUND = (
     Attending, Masking, OfNodes, OfEdges, OfRelations, Likelihood, Counting, Concatenating,
-    LongSignal, Resized, Points, Volumes, Messages, Levels, InPlace,
+    LongSignal, Resized, Graded, Points, Volumes, Messages, Levels, InPlace,
 )  # fmt: skip
 
 

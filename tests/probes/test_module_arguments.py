@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from esper_audit.findings.coverage import Stage
 from esper_audit.probes.discovery.construction.argument_use import ModuleCall, calls_of, keys_read
 from esper_audit.probes.discovery.construction.guesses import parameters_of
+from esper_audit.probes.discovery.construction.settings import smaller_settings
 from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.recipes.values import CallSpec
 
@@ -236,3 +237,8 @@ def test_the_uses_of_an_argument_are_read_by_its_name_and_by_the_attribute_that_
 def test_what_has_no_signature_has_no_parameters() -> None:
     mock = type("Mock", (), {"__signature__": MagicMock()})
     assert parameters_of(mock) == []
+
+
+def test_a_negative_width_in_settings_is_given() -> None:
+    settings = smaller_settings(LayerConfig, CallSpec(f"{__name__}:LayerConfig"))
+    assert settings[0].kwargs == {"dim_in": 32, "dim_out": 32}

@@ -104,6 +104,7 @@ WANTS_SIZES = re.compile(
 PROBABILITY = re.compile(
     r"between 0 and 1|range \[0, ?1\]|in \[0, ?1\]|satisfy the constraint|within the support"
 )
+RANGE = re.compile(r"range (?:is|of) [\[(](\d+(?:\.\d+)?), ?(\d+(?:\.\d+)?)[\])]")
 WANTS_LIST = re.compile(r"(?:cat|stack)\(\): argument 'tensors' .*must be tuple of Tensors")
 ROWS = re.compile(r"size (\d+) in dimension 0, but expected size (\d+)")
 LONGER = re.compile(r"(?:larger|greater|longer|more) than[^\d]{0,40}?\(?(\d{2,5})\)?(?![\d.])")
@@ -213,6 +214,9 @@ def _changes_of_values(message: str) -> Iterator[Change]:
         yield lambda spec: [spec, spec]
     if lacking and lacking[1] in OF_MAPPINGS:
         yield lambda spec: {"a": spec, "b": spec}
+    if found := RANGE.search(message):
+        low, high = float(found[1]), float(found[2])
+        yield lambda spec: replace(spec, low=low, high=high) if spec.is_floating else None
     if PROBABILITY.search(message):
         yield lambda spec: replace(spec, low=0.0, high=1.0) if spec.is_floating else None
 
@@ -221,7 +225,7 @@ def _shapes_said(message: str) -> Iterator[Change]:
     """Yield the changes to a shape such as `[B, 7, C]`, or to the two sides that a message expects."""
     if found := SIDES_SAID.search(message):
         sides = int(found[1]), int(found[2])
-        if max(sides) <= MOST_SIDE:
+        if min(sides) and max(sides) <= MOST_SIDE:
             yield sized_picture(*sides)
     said = next(filter(None, (pattern.search(message) for pattern in SHAPES_SAID)), None)
     if said:

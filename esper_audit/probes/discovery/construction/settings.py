@@ -31,6 +31,7 @@ from esper_audit.probes.discovery.construction.small_sizes import (
     INPUT_WIDTH,
     POSITIONS,
     WIDTH,
+    WIDTH_OF,
     Changes,
     is_large,
     is_size,
@@ -223,7 +224,7 @@ def _placeholders(parameters: Sequence[inspect.Parameter], known: Mapping[str, A
     found: Changes = {}
     for parameter in parameters:
         name, value = parameter.name, known.get(parameter.name)
-        has_size_name = WIDTH.fullmatch(name) or HEADS.fullmatch(name) or POSITIONS.fullmatch(name)
+        has_size_name = any(one.fullmatch(name) for one in (WIDTH, WIDTH_OF, HEADS, POSITIONS))
         is_negative = type(value) is int and value < 0 and has_size_name
         is_empty = type(value) is int and value == 0 and INPUT_WIDTH.fullmatch(name)
         is_missing = value is None and parameter.annotation in (int, "int")

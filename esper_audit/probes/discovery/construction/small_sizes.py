@@ -23,6 +23,7 @@ WIDTH = re.compile(
     r"(.*_)?(dim|dims|width|hidden|size|sizes|channels|features|n_embd|n_inner|d_model|d_ff|planes|embed|rank)",
     re.IGNORECASE,
 )
+WIDTH_OF = re.compile(r"(dim|width|channels|features|size)_\w+", re.IGNORECASE)  # such as dim_in
 NO_WIDTH = re.compile(
     r".*(vocab|image|patch|kernel|window|block|batch|chunk|group|conv|sample|crop|grid|bucket|cache"
     r"|tile|pool|stride|mel|num_channels|in_channels|state|type|time_step|shard|resolution).*",
