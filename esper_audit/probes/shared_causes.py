@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord
@@ -15,7 +16,8 @@ def places_of_causes(failed: Iterable[ProbeRecord]) -> list[tuple[DefinitionPlac
     """Return failures with the place of their cause, those of its own class first.
 
     The place is that of the innermost class on the way to the line that fails by itself at this line: what a
-    part gets may be the fault of the part's owner. Without a line it is that of the innermost part, or of the
+    part gets may be the fault of the part's owner. Where no such class fails it is the first class that fails at this
+    line, as several that derive from one base do. Without a line it is that of the innermost part, or of the
     base whose forward a class has.
     """
     records = list(failed)
@@ -33,7 +35,7 @@ def _place_of_cause(record: ProbeRecord, failed: Sequence[ProbeRecord]) -> Defin
         for place in same:
             if _is_at(place, line):
                 return place
-    return record.places[0]
+    return min(same)
 
 
 def _innermost(
@@ -58,7 +60,10 @@ def _cause(record: ProbeRecord) -> tuple[str, str, str]:
 
 
 def _lines(record: ProbeRecord) -> list[str]:
-    return [line for line in str(record.witness.get(LINE, "")).split(CALLS) if line]
+    """Return the lines in the package of a class, those of other packages if there are no others."""
+    every = [line for line in str(record.witness.get(LINE, "")).split(CALLS) if line]
+    package = record.subject.partition(".")[0]
+    return [one for one in every if re.match(rf"{package}(\.py|/)", one)] or every
 
 
 def _is_at(place: DefinitionPlace, line: str) -> bool:

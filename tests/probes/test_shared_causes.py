@@ -72,10 +72,10 @@ class PlainTable(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = torch.arange(8.0)
+        self.net, self.table = nn.Linear(8, 8), torch.arange(8.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.table
+        return torch.relu(self.net(x)) * self.table
 
 
 class Scaled(nn.Module):
@@ -123,6 +123,25 @@ class Dropping(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.dropped(self.net(x)))
+
+
+class Seeded(nn.Module):
+    """A base that seeds the random stream, and that is not probed itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Linear(8, 8)
+
+
+class Forecast(Seeded):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.net(x))
+
+
+class OtherForecast(Seeded):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.net(x))
 
 
 def records(
@@ -177,6 +196,13 @@ def test_modules_that_give_a_sound_part_the_wrong_dtype_are_one_finding_at_the_i
         "Scaled": f"{__name__}.Scaled, {__name__}.Stack",
         "Misuse": f"{__name__}.Misuse",
     }
+
+
+def test_classes_that_fail_at_a_line_of_their_base_are_one_finding_at_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings([OtherForecast, Forecast], tmp_path, monkeypatch, "global-state")
+    assert found == {"Forecast": f"{__name__}.Forecast, {__name__}.OtherForecast"}
 
 
 def test_a_table_that_a_move_leaves_behind_is_one_finding(

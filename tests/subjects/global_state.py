@@ -9,7 +9,7 @@ import torch
 from support.recipes import discovered
 from torch import Tensor, nn
 
-from .cases import Case, broken, sound
+from .cases import Case, broken, by_design, sound
 
 
 class Draws(nn.Module):
@@ -53,8 +53,21 @@ class SilencesWarnings(nn.Module):
         return x * 2
 
 
+class SeedsByOption(nn.Module):
+    """Seeds the random stream with an option of its constructor."""
+
+    def __init__(self, random_seed: int = 1) -> None:
+        super().__init__()
+        torch.manual_seed(random_seed)
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Draws))
     yield broken(discovered(Seeds), "build")
     yield broken(discovered(TurnsGradientsOff), "call")
     yield broken(discovered(SilencesWarnings), "call")
+    yield by_design(discovered(SeedsByOption), "build")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import ClassVar
@@ -14,6 +15,7 @@ from esper_audit.probes.measure.execution.process_settings import (
     restored_settings,
 )
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
+from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.shared_causes import LINE
@@ -21,6 +23,7 @@ from esper_audit.probes.subject.determinism import seed_streams
 from esper_audit.probes.universal import UniversalProbe
 
 SEED, OTHER_SEED = 7, 8
+OF_SEEDS = "random seed"  # the name of the setting
 
 EXPRESSIONS = {
     "grad mode": "torch.is_grad_enabled()",
@@ -43,7 +46,8 @@ class GlobalState(UniversalProbe):
     Why: a constructor that seeds the random stream gives every later model the same weights and every run
     the same augmentation. A default dtype that stays changed reaches the whole program.
 
-    Quiet: drawing random numbers, which initialisation needs.
+    Quiet: drawing random numbers, which initialisation needs. A constructor with an option for the seed is a
+    property.
 
     Tickets: real code
     """
@@ -62,6 +66,14 @@ class GlobalState(UniversalProbe):
         with restored_settings():
             module, call = subject.build(), subject.arguments_of_call()
         yield Reading("call", *_change(partial(module, *call[0], **call[1])))
+
+    def by_design(self, subject: Discovered, detector: str, witness: Mapping[str, Plain]) -> str:
+        """Return the reason if the constructor has an option for the seed that it sets."""
+        if detector != "build" or witness["setting"] != OF_SEEDS:
+            return ""
+        options = inspect.signature(import_name(subject.recipe.target)).parameters
+        named = next((name for name in options if "seed" in name.lower()), "")
+        return f"seeds the random stream by its option {named}" if named else ""
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]
