@@ -146,6 +146,22 @@ class Graded(nn.Module):
         return x * quality[:, None, None, None]
 
 
+class ClassMap(nn.Module):
+    """Wants a map without channels beside a picture, and names the shapes of both."""
+
+    def forward(self, pred: Tensor, answer: Tensor) -> Tensor:
+        for one, wanted in ((answer, ["B", "H", "W"]), (pred, ["B", "N", "H", "W"])):
+            if one.dim() != len(wanted):
+                raise ValueError(
+                    f"expected {len(wanted)} dimensions, got {one.dim()}. Expected shape: {wanted}"
+                )
+        if pred.shape[2:] != answer.shape[1:]:
+            raise ValueError(f"shapes must be the same. Got: {pred.shape} and {answer.shape}")
+        if answer.min() < 0 or answer.dtype.is_floating_point:
+            raise ValueError("Class values must be non-negative.")
+        return pred * answer[:, None]
+
+
 class Volumes(nn.Module):
     """Wants two tensors of another rank, and says the same of each."""
 
@@ -192,7 +208,7 @@ class InPlace(nn.Module):
 
 FOUND = (
     Attending, Masking, OfNodes, OfEdges, OfRelations, Likelihood, Counting, Concatenating,
-    LongSignal, Resized, Graded, Points, Volumes, Messages, Levels, InPlace,
+    LongSignal, Resized, ClassMap, Graded, Points, Volumes, Messages, Levels, InPlace,
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from esper_audit.probes.discovery.calls.shape_changes import (
     sized_axis,
     sized_picture,
     square_sides,
+    without_channels,
 )
 from esper_audit.probes.discovery.failure import TrialFailure
 from esper_audit.probes.discovery.layouts import BATCH, LENGTH, SIDE, VOLUME, grid_of
@@ -70,7 +71,7 @@ MULTIPLE = re.compile(
 )
 WANTS_IDS = re.compile(
     r"type[s]?:? (?:torch\.)?Long|scalar types: Long|must be long|used as indices|LongTensor"
-    r"|one_hot is only|IntTensor|dtype int(?:32/int)?64|of integer type|within the support \(Integer"
+    r"|one_hot is only|IntTensor|dtype int(?:32/int)?64|of integer type|[Cc]lass values must be|within the support \(Integer"
 )
 WANTS_FLOAT = re.compile(
     r"found Long|but got Long|not implemented for 'Long'|Float but|Long did not match Float|Got a Long"
@@ -112,14 +113,14 @@ LONGEST = 65_536
 
 
 def repaired_calls(call: Arguments, failure: TrialFailure) -> Iterator[Arguments]:
-    """Yield the arguments with one tensor, or all of them, changed as the message suggests."""
-    changes = [*_changes(failure.message)]
-    for change in changes:
+    """Yield the arguments with one tensor changed as the message suggests, or all of them to a rank that it names."""
+    for change in _changes(failure.message):
         for key, value in call.items():
             changed = map_tensors(value, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
             if changed != value:
                 yield call.with_value(key, changed)
-    for change in changes if len(tensors_in(call)) > 1 else ():
+    ranks = _ranks(failure.message) if len(tensors_in(call)) > 1 else ()
+    for change in (change for rank in ranks for change in of_rank(rank)):
         yield map_arguments(call, lambda spec, change=change: change(spec) or spec)  # type: ignore[misc]  # the default binds the loop's variable
     yield from _gridded(call, failure.message)
     yield from _shared(call, failure.message)
@@ -230,12 +231,20 @@ def _shapes_said(message: str) -> Iterator[Change]:
     said = next(filter(None, (pattern.search(message) for pattern in SHAPES_SAID)), None)
     if said:
         wanted = [word.strip(" '") for word in re.split(r",|(?<=[A-Z\d])x(?=[A-Z\d])", said[1])]
+        if wanted[1:] == ["H", "W"]:
+            yield without_channels
         yield from of_rank(len(wanted))
         yield of_sizes([int(word) if word.isdigit() else None for word in wanted])
 
 
+def _ranks(message: str) -> list[int]:
+    """Return the numbers of axes that a message asks for."""
+    said = (int(rank) for pattern in RANKS for rank in pattern.findall(message))
+    return [*dict.fromkeys(said)]
+
+
 def _changes_of_shape(message: str) -> Iterator[Change]:
-    ranks = {int(rank): None for pattern in RANKS for rank in pattern.findall(message)}
+    ranks = _ranks(message)
     for rank in ranks:
         yield from of_rank(rank)
     for size in dict.fromkeys(map(int, FIXED_SIZE.findall(message))):

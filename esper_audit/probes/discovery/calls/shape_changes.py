@@ -49,6 +49,12 @@ def of_sizes(sizes: Sequence[int | None]) -> Change:
     return change
 
 
+def without_channels(spec: TensorSpec) -> TensorSpec | None:
+    """Return a picture without its channels, as a map of classes."""
+    is_picture = len(spec.shape) == 4
+    return replace(spec, shape=(spec.shape[0], *spec.shape[2:])) if is_picture else None
+
+
 def inner_axes(old: int, new: int) -> Change:
     """Return the change of all axes behind the second that have a size."""
 
