@@ -71,7 +71,8 @@ MULTIPLE = re.compile(
 )
 WANTS_IDS = re.compile(
     r"type[s]?:? (?:torch\.)?Long|scalar types: Long|must be long|used as indices|LongTensor"
-    r"|one_hot is only|IntTensor|dtype int(?:32/int)?64|of integer type|[Cc]lass values must be|within the support \(Integer"
+    r"|one_hot is only|IntTensor|dtype int(?:32/int)?64|of integer type|[Cc]lass values must be"
+    r"|within the support \(Integer"
 )
 WANTS_FLOAT = re.compile(
     r"found Long|but got Long|not implemented for 'Long'|Float but|Long did not match Float|Got a Long"
