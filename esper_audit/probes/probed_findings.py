@@ -16,7 +16,7 @@ from esper_audit.findings.finding import (
 )
 from esper_audit.findings.probe_record import DefinitionPlace, ProbeRecord, Verdict
 from esper_audit.probes.measure.readings import without_reading
-from esper_audit.probes.shared_causes import places_of_causes
+from esper_audit.probes.shared_causes import cause_line, places_of_causes
 from esper_audit.tracking.fingerprint import assign_fingerprints
 
 CONFIRMING = frozenset({Verdict.FAIL})
@@ -25,11 +25,17 @@ EXCERPT_LINES = 5
 
 
 def findings_of(root: str, failed: Iterable[ProbeRecord]) -> list[Finding]:
-    """Return a finding for each cause and place of failure, with every unit in which it occurred."""
+    """Return a finding for each cause and place of failure, with every unit in which it occurred.
+
+    Detectors that fail at one line, as in double precision and in bfloat16, are one cause.
+    """
     defects: dict[tuple[str, DefinitionPlace, str], list[ProbeRecord]] = {}
+    codes: dict[tuple[str, DefinitionPlace, str], str] = {}
     causes = (one for record in failed for one in _by_detector(record))
     for place, one in places_of_causes(causes):
-        defects.setdefault((one.probe, place, one.code), []).append(one)
+        line = cause_line(one)
+        code = codes.setdefault((one.probe, place, line), one.code) if line else one.code
+        defects.setdefault((one.probe, place, code), []).append(one)
     return assign_fingerprints(
         (_finding(root, place, records), f"{place.symbol} {code}")
         for (_, place, code), records in defects.items()

@@ -55,8 +55,14 @@ def _parts(record: ProbeRecord) -> list[str]:
 
 
 def _cause(record: ProbeRecord) -> tuple[str, str, str]:
+    line = cause_line(record)
+    return (record.probe, "", line) if line else (record.probe, record.code, record.unit)
+
+
+def cause_line(record: ProbeRecord) -> str:
+    """Return the innermost line of a class's own package at which it fails, empty if its witness names none."""
     lines = _lines(record)
-    return record.probe, record.code, lines[-1] if lines else record.unit
+    return lines[-1] if lines else ""
 
 
 def _lines(record: ProbeRecord) -> list[str]:

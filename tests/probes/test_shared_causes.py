@@ -125,6 +125,30 @@ class Dropping(nn.Module):
         return torch.relu(self.dropped(self.net(x)))
 
 
+class Rotary(nn.Module):
+    """Makes a matrix in a dtype of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(self.net(x), torch.eye(8))
+
+
+class InFloat(nn.Module):
+    """Calls a part, though not in double precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rotary = Rotary()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dtype is torch.float64:
+            return x
+        return torch.relu(self.rotary(x))
+
+
 class Seeded(nn.Module):
     """A base that seeds the random stream, and that is not probed itself."""
 
@@ -196,6 +220,16 @@ def test_modules_that_give_a_sound_part_the_wrong_dtype_are_one_finding_at_the_i
         "Scaled": f"{__name__}.Scaled, {__name__}.Stack",
         "Misuse": f"{__name__}.Misuse",
     }
+
+
+def test_two_precisions_that_fail_at_one_line_are_one_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings([InFloat, Rotary], tmp_path, monkeypatch)
+    assert found == {"Rotary": f"{__name__}.Rotary, {__name__}.InFloat"}
+    failed = (record for kind in (Rotary, InFloat) for record in records(kind, tmp_path))
+    codes = [record.code for record in failed if record.verdict == "fail"]
+    assert codes == ["double", "bfloat16"]
 
 
 def test_classes_that_fail_at_a_line_of_their_base_are_one_finding_at_the_first(

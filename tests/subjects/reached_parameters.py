@@ -461,6 +461,21 @@ class ByChoice(nn.Module):
         return out
 
 
+class TokenByOption(nn.Module):
+    """Creates a token whatever its option says, and a layer that has the size for it only then."""
+
+    def __init__(self, *, use_token: bool = False) -> None:
+        super().__init__()
+        self.use_token = use_token
+        self.token = nn.Parameter(torch.zeros(1, 8))
+        self.mix = nn.Linear(3 + use_token, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = torch.cat([self.token, x]) if self.use_token else x
+        out: Tensor = self.mix(rows.T)
+        return out
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Learning))
     yield sound(discovered(ZeroGate))
@@ -498,3 +513,4 @@ def cases() -> Iterator[Case]:
     yield by_design(discovered(Features), "unreached")
     yield by_design(discovered(OfWindows, PICTURES), "unreached")
     yield by_design(discovered(ByChoice), "unreached")
+    yield by_design(discovered(TokenByOption), "unreached")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import linecache
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from itertools import islice
 from typing import ClassVar
 
 from torch import nn
@@ -19,8 +16,8 @@ from esper_audit.probes.discovery.failure import TrialFailure, failure_of
 from esper_audit.probes.measure.readings import Limits, Reading, must_not_occur
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.program import program
-from esper_audit.probes.recipes.subject import Discovered, subject_by_recipe
-from esper_audit.probes.recipes.values import Value
+from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.turned_options import turned_options
 from esper_audit.probes.subject.attribute_setter import companion_of, later_setter
 from esper_audit.probes.subject.modes import switch_mode
 from esper_audit.probes.universal import UniversalProbe
@@ -28,7 +25,6 @@ from esper_audit.probes.universal import UniversalProbe
 NO_ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 NO_NAME = re.compile(r"^(?:global )?name '(\w+)' is not defined")
 IMPORTS = ("import ", "from ")
-MOST_OPTIONS = 8
 
 
 class OwnAttributes(UniversalProbe):
@@ -68,7 +64,7 @@ class OwnAttributes(UniversalProbe):
                 yield Reading(detector, float(_is_own_failure(failure, subject)), where)
                 return
         yield Reading("attribute", 0.0)
-        for option, other in with_options(subject).items():
+        for option, other in turned_options(subject).items():
             failure = _failure_of_call(other, state, "eval")
             if failure is not None and _is_own_failure(failure, subject):
                 where = {"mode": "eval", "option": option, "error": failure.sentence()}
@@ -94,7 +90,7 @@ class OwnAttributes(UniversalProbe):
     ) -> tuple[str, str]:
         """Return a program that calls the module."""
         option = witness.get("option")
-        recipe = with_options(subject)[str(option)].recipe if option else subject.recipe
+        recipe = turned_options(subject)[str(option)].recipe if option else subject.recipe
         text = program(recipe, ["module(CALL)"], mode=str(witness["mode"]))
         return text, str(witness["error"])[:60]
 
@@ -119,32 +115,6 @@ def _is_own_failure(failure: TrialFailure, subject: Discovered) -> bool:
     file, _, _ = failure.place.rpartition(":")
     imports = (line for line in linecache.getlines(file) if line.lstrip().startswith(IMPORTS))
     return not any(re.search(rf"\b{name[1]}\b", line) for line in imports)
-
-
-def with_options(subject: Discovered) -> dict[str, Discovered]:
-    """Return the subject with each option that is on or off turned, and with as many outputs as inputs.
-
-    Each stands under the text of its argument.
-    """
-    recipe = subject.recipe
-    if recipe.is_function:
-        return {}
-    built = recipe.build.kwargs
-    changes: dict[str, Value] = {
-        name: built[f"in_{name[4:]}"]
-        for name, value in built.items()
-        if name.startswith("out_") and built.get(f"in_{name[4:]}", value) != value
-    }
-    parameters = inspect.signature(import_name(recipe.target)).parameters.values()
-    keywords = [p for p in parameters if p.kind is not inspect.Parameter.POSITIONAL_ONLY]
-    for one in keywords[len(recipe.build.args) :]:
-        if isinstance(built.get(one.name, one.default), bool):
-            changes[one.name] = not built.get(one.name, one.default)
-    builds = {f"{n}={v}": recipe.build.with_value(n, v) for n, v in changes.items()}
-    return {
-        text: subject_by_recipe(replace(recipe, build=build))
-        for text, build in islice(builds.items(), MOST_OPTIONS)
-    }
 
 
 def is_own(message: str, kind: type[nn.Module]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Sequence, Set
@@ -16,8 +17,11 @@ from esper_audit.probes.measure.parameters.other_calls import attributes_set, ot
 from esper_audit.probes.measure.parameters.part_lists import in_chosen_lists, under_other_keys
 from esper_audit.probes.recipes.materialise import CallArguments
 from esper_audit.probes.recipes.subject import Discovered
+from esper_audit.probes.recipes.turned_options import turned_options
+from esper_audit.probes.subject.modes import switch_mode
 
 MOST_TRIALS = 40
+MOST_OPTIONS = 16
 MOST_SECONDS = 1.5  # of processor time for all other calls of a class
 
 
@@ -56,6 +60,8 @@ def reached_elsewhere(
         found = {name: trial.reason for name in missed if name in reached} | found
         if reached and not trial.stream:  # chance chooses among parts that code leaves out, too
             chosen.append(reached)
+    if len(found) < len(missed):
+        found = reached_by_options(subject, missed) | found
     unchosen = in_chosen_lists(module, chosen)
     by_key = under_other_keys(module, subject.arguments_of_call())
     return {
@@ -63,3 +69,15 @@ def reached_elsewhere(
         **{name: "where its list chooses it" for name in missed if name in unchosen},
         **found,
     }
+
+
+def reached_by_options(subject: Discovered, missed: Sequence[str]) -> dict[str, str]:
+    """Return of some parameters those that a call reaches if an option of the constructor is turned."""
+    found: dict[str, str] = {}
+    for option, other in turned_options(subject, MOST_OPTIONS).items():
+        # What an option refuses, or wants beside it, is no other way to reach a parameter.
+        with contextlib.suppress(*FAILURES):
+            module = switch_mode(other.build(), training=True)
+            reached = reached_by(other, module, other.arguments_of_call()) or frozenset()
+            found = {name: f"with {option}" for name in missed if name in reached} | found
+    return found
