@@ -40,11 +40,14 @@ class UniversalProbe(Probe[Discovered]):
 
     `program_of` returns a program in plain PyTorch that fails by an assertion, and the last line of its
     error. `by_design` returns why a breach is a property of the module rather than a finding, if it is.
+    `possible` names the detectors of which maintainers mend fewer than nine in ten failures: these are listed
+    with the class, and findings only where the probe is requested or `probing.possible` is configured.
     """
 
     takes: ClassVar[type[Subject] | tuple[type[Subject], ...]] = Discovered
     requires: ClassVar[tuple[str, ...]] = ()
     has_separate_causes: ClassVar[bool] = True
+    possible: ClassVar[frozenset[str]] = frozenset()
 
     def program_of(
         self, subject: Discovered, detector: str, witness: Mapping[str, Plain]

@@ -71,13 +71,15 @@ class ExpectedFailure(ConfigTable, frozen=True, kw_only=True):
 class ProbeLimits(ConfigTable, frozen=True, kw_only=True):
     """The limits of a probe: wall-clock seconds, memory in MiB, number of processes (0 = automatic).
 
-    `slow` is whether promises to slow probes are measured without a request by name.
+    `slow` is whether promises to slow probes are measured without a request by name, `possible` whether failures
+    that few maintainers would mend are findings of discovered classes without one.
     """
 
     seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     memory: Annotated[int, msgspec.Meta(ge=1024)] = 3072
     workers: Annotated[int, msgspec.Meta(ge=0)] = 0
     slow: bool = False
+    possible: bool = False
 
 
 class FileLimits(ConfigTable, frozen=True, kw_only=True):

@@ -232,33 +232,28 @@ def test_what_overwrites_the_work_of_its_owner_alone_is_no_finding(
     assert (text in str(audit["coverage"]["classes"])) is not bool(found)
 
 
-PRIVATE = '''"""A private layer that returns float32, and a block that casts it back."""
+PRIVATE = '''"""A private layer whose root has no gradient at zero, and a block that keeps it from there."""
 
-import torch
 from torch import Tensor, nn
 
 
-class _Mask(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = nn.Linear(8, 8)
-
+class _Root(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x) * torch.ones(8, device=x.device)
+        return x.square().sum(-1, keepdim=True).sqrt()
 
 
 class Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.mask = _Mask()
+        self.net, self.root = nn.Linear(8, 8), _Root()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.mask(x).to(x.dtype)
+        return self.root(self.net(x))
 '''
-PUBLIC = PRIVATE.replace("_Mask", "Mask")
+PUBLIC = PRIVATE.replace("_Root", "Root")
 
 
-@pytest.mark.parametrize(("source", "failing"), [(PRIVATE, []), (PUBLIC, ["Mask"])])
+@pytest.mark.parametrize(("source", "failing"), [(PRIVATE, []), (PUBLIC, ["Root"])])
 def test_a_private_class_is_judged_by_the_modules_that_hold_it(
     root: Path, source: str, failing: list[str]
 ) -> None:
@@ -266,3 +261,36 @@ def test_a_private_class_is_judged_by_the_modules_that_hold_it(
     audit = json.loads(command("probe", "blocks.py", "--format", "json").out)
     found = [one["location"]["symbol"] for one in audit["findings"]]
     assert found == failing
+
+
+DEAD = '''"""A layer that no call reaches."""
+
+from torch import Tensor, nn
+
+
+class Dead(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.first(x)
+'''
+
+
+def test_what_is_only_possible_is_a_finding_on_request(root: Path) -> None:
+    write(root, {"dead.py": DEAD})
+    audit = json.loads(command("probe", "dead.py", "--format", "json").out)
+    assert audit["findings"] == []
+    (dead,) = audit["coverage"]["classes"]
+    (line,) = dead["properties"]
+    assert line.startswith("possible: reached-parameters: trainable parameters get no gradient")
+    assert "unreached" in named(root, "--probe", "reached-parameters")
+    write(root, {"pyproject.toml": "[tool.esper-audit.probing]\npossible = true\n"})
+    assert "unreached" in named(root)
+
+
+def named(root: Path, *options: str) -> list[str]:
+    """Return the detectors of the findings on the layer."""
+    audit = json.loads(command("probe", "dead.py", "--format", "json", *options).out)
+    return [evidence["code"] for one in audit["findings"] for evidence in one["probed"]]

@@ -155,20 +155,47 @@ class Covariance(nn.Module):
         return self.net(x) * torch.ones(8)
 
 
+class FollowsHalf(nn.Module):
+    """Follows reduced precision, and makes a matrix in the default dtype otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        ones = torch.ones(8, 8, dtype=x.dtype if x.itemsize < 4 else None)
+        out: Tensor = self.net(x) @ ones
+        return out
+
+
+class Capped(nn.Module):
+    """Writes what is wider than the default dtype into a table of the default dtype."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.net(x)
+        return y if y.itemsize <= 4 else torch.zeros(y.shape).copy_(y)
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Following))
     yield sound(discovered(CountsToo))
-    yield broken(discovered(FixedConstant), "double")
-    yield by_design(discovered(FixedOutput), "double-output")
-    yield broken(discovered(FixedNorm), "double-output")
+    yield broken(discovered(FixedConstant), "bfloat16")
+    yield by_design(discovered(FixedOutput), "bfloat16-output")
+    yield broken(discovered(FixedNorm), "bfloat16-output")
     yield broken(discovered(MaskedByFloats), "bfloat16-output")
-    yield by_design(discovered(OwnDtype), "double")
+    yield by_design(discovered(OwnDtype), "bfloat16")
     yield broken(discovered(ProductWithFloat), "bfloat16")
     yield broken(discovered(Promoted), "bfloat16-output")
     yield by_design(discovered(PromotedAlone), "bfloat16-output")
     yield by_design(discovered(Coverage), "bfloat16-output")
-    yield by_design(discovered(KeepsFP32), "double-output")
+    yield by_design(discovered(KeepsFP32), "bfloat16-output")
     yield inconclusive(discovered(ComplexWeights), "")
     yield inconclusive(discovered(nn.Identity, IDS), "")
-    yield by_design(discovered(WithLogDeterminant), "double-output")
+    yield by_design(discovered(WithLogDeterminant), "bfloat16-output")
     yield by_design(discovered(Covariance), "bfloat16-output")
+    yield broken(discovered(FollowsHalf), "double")
+    yield broken(discovered(Capped), "double-output")

@@ -60,6 +60,7 @@ class ReachedParameters(UniversalProbe):
     limits: ClassVar[Limits] = {
         "unreached": must_not_occur("trainable parameters get no gradient"),
     }
+    possible: ClassVar[frozenset[str]] = frozenset({"unreached"})
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Run forward and backward, and name the parameters without a gradient."""

@@ -7,7 +7,7 @@ import io
 import os
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -22,12 +22,16 @@ from esper_audit.probes.discovery.classes import find_classes as find_classes
 from esper_audit.probes.discovery.construction.guesses import guess_table
 from esper_audit.probes.discovery.lengths import length_problem
 from esper_audit.probes.discovery.observation import observe_calls as observe_calls
+from esper_audit.probes.discovery.possible_failures import (
+    ONLY_POSSIBLE,
+    universal_probes,
+    without_possible,
+)
 from esper_audit.probes.discovery.search import find_recipe
 from esper_audit.probes.discovery.targets import ModuleClass
 from esper_audit.probes.discovery.time_limit import TimeLimitReached, time_limit
 from esper_audit.probes.discovery.trial import TrialResult
 from esper_audit.probes.measure.execution.process_settings import restored_settings
-from esper_audit.probes.probe import probes_in
 from esper_audit.probes.recipes.materialise import import_name
 from esper_audit.probes.recipes.plain_data import encode_recipe
 from esper_audit.probes.recipes.recipe import Recipe
@@ -40,7 +44,6 @@ from esper_audit.probes.subject.class_source import is_own_module
 from esper_audit.probes.subject.subject import BIRTH
 from esper_audit.probes.units import Unit, measure_unit
 from esper_audit.probes.universal import UniversalProbe
-from esper_audit.rules.probe_catalogue import universal_modules
 
 # A random table that is no buffer is missing in the state dict; that it also stays behind, and keeps its dtype,
 # is the same defect.
@@ -66,11 +69,6 @@ class CheckedClass(msgspec.Struct, frozen=True):
     parts: list[str] = []
 
 
-def universal_probes() -> list[type[UniversalProbe]]:
-    """Return the probes of universal contracts in order of their ids."""
-    return [p for p in probes_in(universal_modules()).values() if issubclass(p, UniversalProbe)]
-
-
 def prepare_classes() -> None:
     """Load the tables that the jobs of all classes need, in the process that these are forked from."""
     guess_table()
@@ -78,23 +76,22 @@ def prepare_classes() -> None:
 
 
 def check_class(
-    one: dict[str, object], root: str, probes: list[str], recipes: list[dict[str, Any]]
+    one: dict[str, object],
+    root: str,
+    probes: list[str],
+    recipes: list[dict[str, Any]],
+    *,
+    possible: bool = False,
 ) -> CheckedClass:
-    """Find a recipe for a class, the known ones first, and check the universal contracts if it runs."""
+    """Find a recipe for a class, the known ones first, and check the universal contracts if it runs.
+
+    What is only possible is a failure with `possible`, or of a probe that is named.
+    """
     found = msgspec.convert(one, ModuleClass)
     os.chdir(os.environ.get("TMPDIR", root))
     known = recipes_from_plain(recipes)
     trial = find_recipe(found.target, known)
-    coverage = ClassCoverage(
-        name=found.target.replace(":", "."),
-        path=found.path,
-        line=found.line,
-        stage=trial.stage,
-        origin=trial.recipe.origin,
-        reason=trial.reason,
-        stale=trial.stale,
-        is_base=_is_base(trial, found),
-    )
+    coverage = _coverage(found, trial)
     subject = subject_by_recipe(trial.recipe)
     if trial.stage is Stage.BUILT and trial.failure is not None:
         return CheckedClass(coverage, _own_errors(subject, found, probes))
@@ -107,17 +104,38 @@ def check_class(
     if TEST_SUPPORT.search(found.target):
         checked = list(map(_as_property, checked))
     records = _without_explained(checked)
-    by_design = [
-        r for r in records if r.verdict is Verdict.NOT_APPLICABLE and r.code != NOTHING_READ
+    records, unsure = (records, []) if possible else without_possible(records, probes)
+    properties = [
+        *_by_design(records),
+        *([CONSTANT] if trial.is_constant else []),
+        *(f"possible: {text}" for text in (length_problem(subject), *unsure) if text),
+        *([f"{NOT_CHECKED}: {', '.join(skipped)}"] if skipped else []),
     ]
-    properties = [f"{r.probe}: {r.message}" for r in by_design]
-    properties += [CONSTANT] if trial.is_constant else []
-    problem = length_problem(subject)
-    properties += [f"possible: {problem}"] if problem else []
-    properties += [f"{NOT_CHECKED}: {', '.join(skipped)}"] if skipped else []
     reached = msgspec.structs.replace(coverage, stage=Stage.CHECKED, properties=tuple(properties))
     parts = [] if found.is_function else part_names(subject.build())
     return CheckedClass(reached, records, encode_recipe(trial.recipe), parts)
+
+
+def _coverage(found: ModuleClass, trial: TrialResult) -> ClassCoverage:
+    """Return how far the search came with a class."""
+    return ClassCoverage(
+        name=found.target.replace(":", "."),
+        path=found.path,
+        line=found.line,
+        stage=trial.stage,
+        origin=trial.recipe.origin,
+        reason=trial.reason,
+        stale=trial.stale,
+        is_base=_is_base(trial, found),
+    )
+
+
+def _by_design(records: Sequence[ProbeRecord]) -> Iterator[str]:
+    """Yield a line for each contract that a class breaks by design."""
+    for record in records:
+        is_known = record.code not in {NOTHING_READ, ONLY_POSSIBLE}
+        if record.verdict is Verdict.NOT_APPLICABLE and is_known:
+            yield f"{record.probe}: {record.message}"
 
 
 def _is_base(trial: TrialResult, found: ModuleClass) -> bool:

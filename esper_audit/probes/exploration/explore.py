@@ -265,7 +265,13 @@ class _Exploration:
 
     def _arguments(self, one: ModuleClass, known: KnownRecipes) -> dict[str, object]:
         recipes = known.get(one.target, [])
-        return {"one": one, "recipes": recipes, "root": self._root, "probes": self._request.probes}
+        return {
+            "one": one,
+            "recipes": recipes,
+            "root": self._root,
+            "probes": self._request.probes,
+            "possible": self._project.config.probing.possible,
+        }
 
     def _find(self) -> _Found:
         arguments: dict[str, object] = {"modules": [*self._modules], "root": self._root}
