@@ -227,3 +227,17 @@ def test_an_argument_after_the_first_is_an_object_of_its_class() -> None:
 
 def test_a_tensor_comes_before_an_object_where_both_are_allowed() -> None:
     assert len(tensors_in(find_recipe(f"{__name__}:Masking").recipe.call)) == 2
+
+
+class InUnits(nn.Module):
+    """Takes values in an interval, and then what no search finds."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.min() < 0 or x.max() > 1:
+            raise ValueError("inputs should be in interval (0.0, 1.0)")
+        raise LookupError("no table of colours")
+
+
+def test_the_reason_is_that_of_the_call_that_came_furthest() -> None:
+    result = find_recipe(f"{__name__}:InUnits")
+    assert result.reason == "could not be fed: LookupError: no table of colours"

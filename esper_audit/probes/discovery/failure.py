@@ -35,6 +35,10 @@ class TrialFailure:
         """Return whether another failure has the same message at the same place."""
         return self.key == other.key
 
+    def is_after(self, other: TrialFailure | None) -> bool:
+        """Return whether a call came further before this failure than before another."""
+        return other is not None and self.position > other.position
+
     @property
     def key(self) -> tuple[str, str, str, tuple[int, ...]]:
         """What two failures have in common that need the same change."""

@@ -263,7 +263,7 @@ class _Search:
     def _repaired(self, recipe: Recipe, module: nn.Module) -> TrialResult:
         """Call, and on failure call again as each message suggests."""
         pending = TrialQueue(recipe.call)
-        first: TrialResult | None = None
+        furthest = TrialResult(recipe, Stage.BUILT)
         while pending and self.calls < self.most_calls and not self._is_spent():
             candidate = pending.pop()
             self.calls += 1
@@ -273,23 +273,22 @@ class _Search:
                 return TrialResult(tried, Stage.FED, "fed, but with no tensor")
             if result.stage is not Stage.BUILT:
                 return result
-            first = first or result
             failure = result.failure
+            if not furthest.reason or (failure and failure.is_after(furthest.failure)):
+                furthest = result
             if failure is None or candidate.is_no_better(failure):
                 continue
             self.call_failures.setdefault(failure.sentence(), failure)
             if candidate.depth < MOST_REPAIRS:
-                forward = self._callable(module)
+                forward, built = self._callable(module), recipe.build.kwargs
                 for suggested in (
                     with_missing(forward, candidate.arguments, failure),
                     with_optional(forward, candidate.arguments, failure),
-                    with_objects(
-                        self.kind, forward, candidate.arguments, failure, recipe.build.kwargs
-                    ),
+                    with_objects(self.kind, forward, candidate.arguments, failure, built),
                     repaired_calls(candidate.arguments, failure),
                 ):
                     pending.add_after(failure, candidate, suggested)
-        return first or TrialResult(recipe, Stage.BUILT)
+        return furthest
 
 
 def _staleness(stored: StoredRecipe, result: TrialResult) -> str:

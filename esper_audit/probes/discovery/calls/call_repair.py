@@ -103,10 +103,10 @@ PICTURE_SIDES = (28, 32, 64, 84, 96, 224)  # of common data sets
 WANTS_SIZES = re.compile(
     r"argument 'size'.*must be tuple of ints, but found element of type Tensor"
 )
-PROBABILITY = re.compile(
-    r"between 0 and 1|range \[0, ?1\]|in \[0, ?1\]|satisfy the constraint|within the support"
+PROBABILITY = re.compile(r"in \[0, ?1\]|satisfy the constraint|within the support")
+RANGE = re.compile(
+    r"(?:range (?:is |of )?|interval (?:is |of )?|between )[\[(]?(-?\d+(?:\.\d+)?)(?:,| and) ?(-?\d+(?:\.\d+)?)"
 )
-RANGE = re.compile(r"range (?:is|of) [\[(](\d+(?:\.\d+)?), ?(\d+(?:\.\d+)?)[\])]")
 WANTS_LIST = re.compile(r"(?:cat|stack)\(\): argument 'tensors' .*must be tuple of Tensors")
 ROWS = re.compile(r"size (\d+) in dimension 0, but expected size (\d+)")
 LONGER = re.compile(r"(?:larger|greater|longer|more) than[^\d]{0,40}?\(?(\d{2,5})\)?(?![\d.])")
@@ -217,7 +217,7 @@ def _changes_of_values(message: str) -> Iterator[Change]:
     if lacking and lacking[1] in OF_MAPPINGS:
         yield lambda spec: {"a": spec, "b": spec}
     if found := RANGE.search(message):
-        low, high = float(found[1]), float(found[2])
+        low, high = sorted((float(found[1]), float(found[2])))
         yield lambda spec: replace(spec, low=low, high=high) if spec.is_floating else None
     if PROBABILITY.search(message):
         yield lambda spec: replace(spec, low=0.0, high=1.0) if spec.is_floating else None
