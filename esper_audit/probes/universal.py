@@ -17,7 +17,7 @@ from esper_audit.probes.subject.subject import Subject
 
 SAMPLING_NAME = re.compile(
     r"nois|sampl|variational|augment|random|stochastic|gumbel|reparam|bernoulli|monte_?carlo|perturb|jitter"
-    r"|diffus|generat|vae|corrupt",
+    r"|diffus|generat|vae|corrupt|mix_?up|cut_?mix",
     re.IGNORECASE,
 )
 SAMPLING_TEXT = re.compile(

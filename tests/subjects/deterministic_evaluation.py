@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from support.recipes import SEQUENCES, discovered
@@ -190,6 +191,24 @@ def direction(x: Tensor) -> Tensor:
     return torch.randn(x.shape[-1])
 
 
+class OwnStream(nn.Module):
+    """Shifts its input by what a stream of its own draws next."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.stream = np.random.default_rng(seed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + float(self.stream.normal())
+
+
+class CutMix(nn.Module):
+    """Puts a part of other pictures into each."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0.1 * x[torch.randperm(len(x))]
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(DropoutByMode))
     yield sound(discovered(CachedTable, SEQUENCES))
@@ -210,3 +229,5 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(Histogram), "state")
     yield by_design(discovered(Covariances), "state")
     yield by_design(discovered(Sliced), "random")
+    yield by_design(discovered(OwnStream), "remembers")
+    yield by_design(discovered(CutMix), "random")

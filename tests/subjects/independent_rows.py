@@ -288,6 +288,33 @@ class States(nn.Module):
         return out
 
 
+class OwnConv2d(nn.Conv2d):
+    """A convolution of a class of its own."""
+
+
+class OfOnePicture(nn.Module):
+    """Takes rows of a batch for those of one picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = OwnConv2d(1, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x[None])
+        return out[0]
+
+
+class ChannelScale(nn.Module):
+    """Scales the channels of pictures by the root of their mean square, and gives rows further axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1, 4, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x / x.square().mean((-2, -1), keepdim=True).sqrt()
+
+
 def cases() -> Iterator[Case]:
     yield sound(discovered(Normed))
     yield inconclusive(discovered(Accumulated, PICTURES), "")
@@ -323,3 +350,6 @@ def cases() -> Iterator[Case]:
     yield broken(discovered(AcrossPictures, PICTURES), "rows")
     yield inconclusive(discovered(States), "")
     yield sound(discovered(States, SEQUENCES))
+    yield inconclusive(discovered(OfOnePicture), "")
+    yield inconclusive(discovered(ChannelScale), "")
+    yield sound(discovered(ChannelScale, PICTURES))

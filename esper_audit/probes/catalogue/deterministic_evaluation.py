@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import random
 import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+import numpy as np
+import torch
 from torch import nn
 
 from esper_audit.findings.finding import Category, Severity
@@ -44,7 +47,8 @@ class DeterministicEvaluation(UniversalProbe):
     Quiet: a module that samples by its name, its docstring or a call of a sampling function has this as a
     property, unless its docstring says that it does so in training. So has one with a method `reset` that
     keeps a state. Dropout is no sampling. A module that draws numbers without using them is sound, and so is
-    one whose state changes by rounding. A loss with an option such as `momentum` keeps statistics on purpose.
+    one whose state changes by rounding. A loss with an option such as `momentum` keeps statistics on purpose, and
+    a module with a random generator of its own goes on in its stream.
 
     Tickets: real code
     """
@@ -92,6 +96,8 @@ class DeterministicEvaluation(UniversalProbe):
             kind = import_name(subject.recipe.target)
             if flag := update_flag(kind):
                 return f"keeps a state, which the argument {flag} of a call leaves alone"
+            if stream := own_stream(subject.build()):
+                return f"draws from a random stream of its own, {stream}"
             option = statistics_option(kind)
             if option:
                 return f"is a loss that keeps statistics of earlier batches, by its option {option}"
@@ -129,6 +135,12 @@ class DeterministicEvaluation(UniversalProbe):
             COMPARED.format(path=path, message=message),
         ]
         return program(subject.recipe, body), f"AssertionError: {message}"
+
+
+def own_stream(module: nn.Module) -> str:
+    """Return the attribute in which a module keeps a random generator, empty if it has none."""
+    streams = (np.random.Generator, np.random.RandomState, random.Random, torch.Generator)
+    return next((name for name, v in vars(module).items() if isinstance(v, streams)), "")
 
 
 def update_flag(kind: type[nn.Module]) -> str:

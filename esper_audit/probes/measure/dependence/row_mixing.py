@@ -17,15 +17,21 @@ from esper_audit.probes.recipes.values import tensors_in
 
 # The number of axes at which a layer takes one sample without a batch.
 OF_ONE_SAMPLE = {
-    r"(Adaptive)?(Conv|Avg|Max|LP|Fractional)\w*2d": 3,
-    r"(Adaptive)?(Conv|Avg|Max|LP|Fractional)\w*3d": 4,
+    r"\w*(Conv|Pool)\w*2d": 3,
+    r"\w*(Conv|Pool)\w*3d": 4,
     r"RNN|LSTM|GRU": 2,
 }
 
 
 def takes_one_sample(subject: Discovered) -> bool:
-    """Return whether a convolution, pooling or recurrent layer gets a rank without an axis of samples."""
+    """Return whether a convolution, pooling or recurrent layer gets a rank without an axis of samples.
+
+    So does a module whose own parameters have more axes than its input, which they then give further axes.
+    """
     module, seen = subject.build(), list[bool]()
+    rank = len(tensors_in(subject.recipe.call)[0].shape)
+    if any(parameter.dim() > rank for parameter in module.parameters(recurse=False)):
+        return True
 
     def look(layer: nn.Module, args: tuple[Any, ...]) -> None:
         seen.append(args[0].dim() == _rank_of_one_sample(layer))
