@@ -39,7 +39,8 @@ class DeterministicEvaluation(UniversalProbe):
 
     What: in eval mode, after two calls that let caches settle, the probe compares parameters, buffers and
     plain tensor attributes before and after a call, and its output with that under another random seed
-    and with that after a call with other arguments. Each of the three is a detector of its own.
+    and with that after a call with other arguments. Each of the three is a detector of its own. A state that
+    moves, and a memory of the previous call, are listed as possible.
 
     Why: dropout that stays active, statistics that move in evaluation and a memory of the previous call
     make a comparison of models depend on chance.
@@ -61,6 +62,7 @@ class DeterministicEvaluation(UniversalProbe):
         "random": must_not_occur("the output in eval mode depends on the random stream"),
         "remembers": must_not_occur("the output in eval mode depends on the previous call"),
     }
+    possible: ClassVar[frozenset[str]] = frozenset({"state", "remembers"})
 
     def measure(self, subject: Discovered, state: str) -> Iterator[Reading]:
         """Evaluate under two seeds, and after other arguments."""
