@@ -27,7 +27,9 @@ from esper_audit.probes.sandbox.process_tree import processes_using
 from esper_audit.probes.session import ProbeRequest
 from esper_audit.project.config import find_project
 from esper_audit.project.content_cache import PART
+from esper_audit.project.workers import interruption as interruption_module
 from esper_audit.project.workers.interruption import (
+    SAME_SECONDS,
     Interrupted,
     Interruption,
     interruption_by_signals,
@@ -267,8 +269,22 @@ def test_the_first_signal_requests_the_end_and_the_second_has_its_usual_effect()
         os.kill(os.getpid(), signal.SIGINT)
         assert until(lambda: interruption.is_requested)
         assert announced == [True]
+        time.sleep(2 * SAME_SECONDS)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("_own_handlers")
+def test_a_signal_that_a_process_and_its_group_get_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As that of `timeout`."""
+    monkeypatch.setattr(interruption_module, "SAME_SECONDS", SECONDS)
+    with interruption_by_signals(lambda: None) as interruption:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert until(lambda: interruption.is_requested)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

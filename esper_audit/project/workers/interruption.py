@@ -6,11 +6,13 @@ import contextlib
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 from esper_audit.findings.errors import EsperAuditError
 
+SAME_SECONDS = 0.3
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 BECAUSE = "because the run was interrupted"
 
@@ -68,7 +70,10 @@ def interruption_by_signals(announce: Callable[[], None]) -> Iterator[Interrupti
 
 @contextlib.contextmanager
 def _first_signal_to(take: Callable[[], None]) -> Iterator[None]:
-    """Call a function at the first signal only."""
+    """Call a function at the first signal only. What arrives right after it is the same one.
+
+    `timeout` and some shells send a signal to a process and once more to its group.
+    """
     known = {number: signal.getsignal(number) for number in SIGNALS}
     is_main = threading.current_thread() is threading.main_thread()
     before = {n: old for n, old in known.items() if is_main and old not in (signal.SIG_IGN, None)}
@@ -77,9 +82,16 @@ def _first_signal_to(take: Callable[[], None]) -> Iterator[None]:
         for number, old in before.items():
             signal.signal(number, old)
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        restore()
-        take()
+    first: list[float] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not first:
+            first.append(now)
+            take()
+        elif now - first[0] > SAME_SECONDS:
+            restore()
+            signal.raise_signal(number)
 
     for number in before:
         signal.signal(number, handle)
