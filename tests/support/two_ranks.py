@@ -56,6 +56,7 @@ def _rank(rank: int, store: str, sender: Connection, work: Work) -> None:
     dist.init_process_group(
         "gloo", init_method=f"file://{store}", rank=rank, world_size=WORLD, timeout=TIMEOUT
     )
+    dist.barrier()  # a rank that dies at once would end the other while it still connects
     try:
         sender.send(work(rank))
     except EsperRefError as error:
