@@ -11,7 +11,6 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
@@ -100,8 +99,7 @@ class CompleteState(UniversalProbe):
         """Return the reason if a parameter takes the shape of a guessed input, or what is lost is a queue."""
         if detector == "output" and (name := _queue(subject.build(), str(witness[ATTRIBUTE]))):
             return f"{name} is not saved on purpose, and later calls write it again"
-        is_guessed = subject.recipe.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
-        if detector != "refused" or not is_guessed:
+        if detector != "refused" or not subject.recipe.is_guessed:
             return ""
         module = subject.build()
         before = {name: parameter.shape for name, parameter in module.named_parameters()}

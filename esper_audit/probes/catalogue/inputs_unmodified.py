@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import torch
 
-from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.findings.errors import FAILURES
 from esper_audit.findings.finding import Category, Severity
 from esper_audit.findings.probe_record import Plain
@@ -77,8 +76,7 @@ class InputsUnmodified(UniversalProbe):
         is_inplace = (
             named or IN_PLACE_NAME.search(subject.recipe.class_name) or _is_activation(subject)
         )
-        is_guessed = subject.recipe.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
-        if is_guessed and IDENTITY in str(subject.recipe.build):
+        if subject.recipe.is_guessed and IDENTITY in str(subject.recipe.build):
             return "was given an identity in place of a layer"
         is_documented = IN_PLACE.search(module.__doc__ or "")
         return (

@@ -34,6 +34,13 @@ from esper_audit.probes.universal import UniversalProbe
 EVERY = "every"  # of a witness: all parameters without a gradient
 MOST_NAMED = 6
 FROZEN = re.compile(r"teacher|ema|momentum|target|frozen|prior|codebook|mask_?token|queue", re.I)
+# How code outside of the forward may come to a part, the likeliest first.
+REACHED_ELSEWHERE = (
+    (is_used_by_subclass, "is used by a subclass"),
+    (is_used_elsewhere, "is used by another method"),
+    (is_used_by_base, "is used by the forward of its base"),
+    (is_written, "holds values that a method writes"),
+)
 
 
 class ReachedParameters(UniversalProbe):
@@ -103,18 +110,9 @@ class ReachedParameters(UniversalProbe):
         heads = {name.partition(".")[0] for name in names}
         if optional_arguments(kind.forward, subject):
             return f"{names[0]} may be reached by an optional argument that is not given"
-        inherited = sorted(head for head in heads if is_used_by_subclass(kind, head))
-        if inherited:
-            return f"{inherited[0]} is used by a subclass"
-        elsewhere = [head for head in heads if is_used_elsewhere(kind, head)]
-        if elsewhere:
-            return f"{elsewhere[0]} is used by another method"
-        inherited = sorted(head for head in heads if is_used_by_base(kind, head))
-        if inherited:
-            return f"{inherited[0]} is used by the forward of its base"
-        written = sorted(head for head in heads if is_written(kind, head))
-        if written:
-            return f"{written[0]} holds values that a method writes"
+        for is_reached, reason in REACHED_ELSEWHERE:
+            if found := sorted(head for head in heads if is_reached(kind, head)):
+                return f"{found[0]} {reason}"
         head = names[0].partition(".")[0]
         is_plain = reads(kind, head) or head in dir(torch.Tensor)
         caller = "" if is_plain else outer_caller(kind, head)

@@ -53,6 +53,11 @@ class Recipe:
         """The dotted name of the class."""
         return self.target.replace(":", ".")
 
+    @property
+    def is_guessed(self) -> bool:
+        """Return whether the arguments of the call are guesses, neither written nor recorded."""
+        return self.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
+
     def resized(self, axis: int, size: int, new: int) -> Recipe:
         """Return the recipe with each tensor of this size along an axis made longer or shorter."""
 

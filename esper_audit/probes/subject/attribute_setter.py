@@ -8,9 +8,8 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
-from types import FunctionType
 
-from esper_audit.probes.subject.class_source import is_own_module, text_of_file
+from esper_audit.probes.subject.class_source import is_own_module, method_texts, text_of_file
 
 SETTING = (
     r"{owner}\.{name}(\s*:[^=\n]+)?\s*=[^=]"
@@ -80,7 +79,4 @@ def _module_with(kind: type, pattern: re.Pattern[str]) -> str:
 
 def _methods(kind: type) -> Iterator[tuple[str, str]]:
     """Yield the name and text of each method of a class and of its bases outside of torch."""
-    own = [vars(base) for base in kind.__mro__ if is_own_module(base)]
-    for name, function in (item for attributes in own for item in attributes.items()):
-        if isinstance(function, FunctionType):
-            yield name, inspect.getsource(function)
+    return method_texts(filter(is_own_module, kind.__mro__))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from torch import nn
@@ -30,6 +32,14 @@ def is_renamed_layer(kind: type) -> bool:
     own = [base for base in bases if not base.__module__.startswith(("torch.", "builtins"))]
     functions = {name for base in own for name, v in vars(base).items() if inspect.isfunction(v)}
     return functions.isdisjoint({*dir(layers[0])} - NOT_COMPUTING)
+
+
+def method_texts(kinds: Iterable[type]) -> Iterator[tuple[str, str]]:
+    """Yield the name and text of each method of some classes, without those whose code is in no file."""
+    for name, function in (item for kind in kinds for item in vars(kind).items()):
+        if inspect.isfunction(function):
+            with contextlib.suppress(OSError):
+                yield name, inspect.getsource(function)
 
 
 def text_of_file(path: str) -> str:

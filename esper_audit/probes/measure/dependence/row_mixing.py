@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from esper_audit.findings.coverage import RecipeOrigin
 from esper_audit.probes.measure.dependence.followed_axes import FollowedAxis
 from esper_audit.probes.measure.execution.precise_run import PreciseRun, gap, map_tree
 from esper_audit.probes.measure.output_tree import tensors_of
@@ -51,8 +49,7 @@ def _rank_of_one_sample(layer: nn.Module) -> int:
 
 def depends_by_first(subject: Discovered, run: PreciseRun, followed: FollowedAxis) -> bool:
     """Return whether the first argument alone, if the shapes of the others are guessed, makes a sample depend."""
-    is_guessed = subject.recipe.origin in {RecipeOrigin.GUESSED, RecipeOrigin.DEFAULT}
-    if not is_guessed or len(tensors_in(subject.recipe.call)) == 1:
+    if not subject.recipe.is_guessed or len(tensors_in(subject.recipe.call)) == 1:
         return True
     return row_gap(subject, run, followed, is_first_alone=True) > 1.0
 
@@ -64,10 +61,8 @@ def row_gap(
 
     With `is_first_alone` only the first tensor of the call is changed.
     """
-    usual = subject.arguments_of_call()
-    first = run.evaluate(subject, usual)
-    other = replace(subject, recipe=subject.recipe).arguments_of_call(1)
-    mixed = _with_last(subject.arguments_of_call(), other, followed)
+    first = run.evaluate(subject, subject.arguments_of_call())
+    mixed = _with_last(subject.arguments_of_call(), subject.arguments_of_call(1), followed)
     if is_first_alone:
         kept = iter([None, *tensors_of(subject.arguments_of_call())[1:]])
         mixed = map_tree(mixed, lambda t: t if (one := next(kept)) is None else one)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from esper_audit.findings.errors import FAILURES
 from esper_audit.probes.measure.execution.device_watch import DeviceWatch
+from esper_audit.probes.measure.execution.precise_run import map_tree
 from esper_audit.probes.recipes.subject import Discovered
 from esper_audit.probes.subject.modes import switch_mode
 
@@ -54,10 +55,4 @@ def is_part(one: Tensor, other: Tensor) -> bool:
 
 def moved(tree: Any) -> Any:
     """Return arguments with their tensors on the meta device."""
-    if isinstance(tree, Tensor):
-        return tree.to(META)
-    if isinstance(tree, dict):
-        return {key: moved(item) for key, item in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(moved(item) for item in tree)
-    return tree
+    return map_tree(tree, lambda tensor: tensor.to(META))
